@@ -1,0 +1,83 @@
+//! `anze check`: everything that can be wrong before anything runs.
+
+use anze_warehouse::{Release, Warehouse};
+use chrono::Utc;
+use serde_json::{Map, Value, json};
+
+use super::Desk;
+use crate::deployment::{catalogue, data_folder};
+use crate::exit::{Misuse, Outcome};
+use crate::output::Report;
+use crate::settings::{PublicSettings, Settings};
+use crate::token::TokenFile;
+
+/// One thing that was looked at.
+struct Checked {
+    what: &'static str,
+    found: Result<String, String>,
+}
+
+pub(super) async fn run(desk: &Desk) -> anyhow::Result<Outcome> {
+    let settings = Settings::load(&desk.dir)?;
+    let mut checked = vec![Checked { what: "anze.toml", found: Ok("sound".to_owned()) }];
+    let mut warnings = Vec::new();
+    match anze_ingest::feed::Feeds::load(&desk.dir) {
+        Ok(feeds) => {
+            if feeds.is_empty() {
+                warnings.push("feeds/ holds no .toml: nothing will be taken in".to_owned());
+            }
+            checked.push(Checked { what: "feeds", found: Ok(format!("{} feeds", feeds.len())) });
+        }
+        Err(error) => checked.push(Checked { what: "feeds", found: Err(error.to_string()) }),
+    }
+    let data = data_folder(&desk.dir, &settings).map_err(Misuse::from_error)?;
+    checked.push(Checked { what: "metrics", found: metrics(desk, &settings, &data).await });
+    let tokens = TokenFile::in_folder(&data.join("live")).tokens();
+    let tokens = tokens.map(|tokens| format!("{} tokens", tokens.len())).map_err(|error| format!("{error:#}"));
+    checked.push(Checked { what: "tokens", found: tokens });
+    let faults: Vec<String> = checked.iter().filter_map(|one| one.found.as_ref().err()).cloned().collect();
+    desk.terminal.print(&report(&checked, &warnings))?;
+    match (faults.as_slice(), warnings.as_slice()) {
+        ([], []) => Ok(Outcome::Done),
+        ([], _) => Ok(Outcome::Findings),
+        (faults, _) => Err(Misuse::new(faults.join("\n")).into()),
+    }
+}
+
+/// Plans every metric on the newest release, or on an empty one.
+async fn metrics(desk: &Desk, settings: &Settings, data: &std::path::Path) -> Result<String, String> {
+    let catalogue = catalogue(&desk.dir).map_err(|error| format!("{error:#}"))?;
+    // What is published by default may not be in the catalogue yet; what somebody wrote must be.
+    if settings.public != PublicSettings::default()
+        && let Some(unknown) = settings.public.metrics.iter().find(|id| catalogue.metric(id).is_none())
+    {
+        return Err(format!("anze.toml: [public] metrics: there is no metric `{unknown}`"));
+    }
+    let planned = async {
+        let release = match data.is_dir() {
+            true => Warehouse::open(data)?.latest().await?,
+            false => None,
+        };
+        let release = match release {
+            Some(release) => release,
+            None => Release::in_memory(Utc::now().date_naive(), Vec::new())?,
+        };
+        anyhow::Ok(catalogue.check(&release).await?)
+    };
+    planned.await.map_err(|error| format!("{error:#}"))?;
+    Ok(format!("{} metrics", catalogue.metrics().len()))
+}
+
+fn report(checked: &[Checked], warnings: &[String]) -> Report {
+    let row = |one: &Checked| {
+        let (state, detail) = match &one.found {
+            Ok(detail) => ("ok", detail),
+            Err(detail) => ("wrong", detail),
+        };
+        Map::from_iter([("what", one.what), ("state", state), ("detail", detail.as_str())].map(|(name, value)| (name.to_owned(), Value::from(value))))
+    };
+    let mut report = Report::list("checked", &["what", "state", "detail"], checked.iter().map(row).collect());
+    report.json["warnings"] = json!(warnings);
+    report.notes = warnings.iter().map(|warning| format!("warning: {warning}")).collect();
+    report
+}

@@ -1,0 +1,234 @@
+//! The state of feeds: what is configured, what ran last, what arrived last, what is late.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anze_ingest::feed::{Deadline, Feed};
+use anze_warehouse::session::Limits;
+use anze_warehouse::{Release, Warehouse};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use crate::output::instant;
+use crate::permission::{FeedOwner, Permission};
+use crate::problem::Problem;
+use crate::rows::{self, Row, Selection, text};
+
+/// One feed, as it stands.
+#[derive(Debug, Clone, Default)]
+pub struct FeedState {
+    /// What is configured.
+    pub feed: Row,
+    /// The last run, finished or not.
+    pub last_run: Option<Row>,
+    /// The last batch that is in a release.
+    pub last_batch: Option<Row>,
+    /// The last slot that came due.
+    pub last_slot: Option<Row>,
+    /// The deadline of its last due slot passed without a delivery.
+    pub late: bool,
+}
+
+impl FeedState {
+    /// Its id, which is the stem of its file.
+    pub fn id(&self) -> &str {
+        text(&self.feed, "feed_id").unwrap_or_default()
+    }
+
+    /// `late`, `running`, `failed`, `held`, `fresh` or `waiting` (nothing arrived yet).
+    pub fn standing(&self) -> &'static str {
+        let run = self.last_run.as_ref().and_then(|run| text(run, "outcome"));
+        let batch = self.last_batch.as_ref().and_then(|batch| text(batch, "state"));
+        match (run, batch) {
+            _ if self.late => "late",
+            (Some("running"), _) => "running",
+            (Some("failed"), _) => "failed",
+            (_, Some("held")) => "held",
+            (_, Some(_)) => "fresh",
+            (_, None) => "waiting",
+        }
+    }
+
+    /// For programs.
+    pub fn json(&self) -> Value {
+        let mut all = self.feed.clone();
+        all.insert("state".to_owned(), json!(self.standing()));
+        all.insert("late".to_owned(), json!(self.late));
+        for (name, part) in [("last_slot", &self.last_slot), ("last_run", &self.last_run), ("last_batch", &self.last_batch)] {
+            all.insert(name.to_owned(), json!(part));
+        }
+        Value::Object(all)
+    }
+
+    fn is_seen_by(&self, permission: &Permission) -> bool {
+        permission.sees_feed(FeedOwner {
+            feed_id: self.id(),
+            reporter: text(&self.feed, "reporter").unwrap_or_default(),
+            region_code: text(&self.feed, "region_code"),
+        })
+    }
+}
+
+/// The feeds that a caller may see, by id, as the writer last noted them.
+pub async fn list(
+    warehouse: &Arc<Warehouse>,
+    newest: Option<&Release>,
+    limits: &Limits,
+    permission: &Permission,
+    now: DateTime<Utc>,
+) -> Result<Vec<FeedState>, Problem> {
+    let books = Arc::clone(warehouse);
+    let read = tokio::task::spawn_blocking(move || books.live("feed")?.rows());
+    let feeds = read.await.map_err(|error| Problem::internal(&error))??;
+    of(feeds, warehouse, newest, limits, permission, now).await
+}
+
+/// The state of these feeds.
+pub async fn of(
+    feeds: Vec<Row>,
+    warehouse: &Arc<Warehouse>,
+    newest: Option<&Release>,
+    limits: &Limits,
+    permission: &Permission,
+    now: DateTime<Utc>,
+) -> Result<Vec<FeedState>, Problem> {
+    let books = Arc::clone(warehouse);
+    let read = tokio::task::spawn_blocking(move || {
+        let table = |name: &str| books.live(name)?.rows();
+        Ok::<_, anze_warehouse::Error>((table("slot")?, table("run")?))
+    });
+    let (slots, runs) = read.await.map_err(|error| Problem::internal(&error))??;
+    let mut states: BTreeMap<String, FeedState> = feeds
+        .into_iter()
+        .filter_map(|feed| Some((text(&feed, "feed_id")?.to_owned(), FeedState { feed, ..FeedState::default() })))
+        .filter(|(_, state)| state.is_seen_by(permission))
+        .collect();
+    for run in runs {
+        if let Some(state) = text(&run, "feed_id").and_then(|feed| states.get_mut(feed)) {
+            keep_later(&mut state.last_run, in_local_time(run), "started_at");
+        }
+    }
+    for slot in slots {
+        if let Some(state) = text(&slot, "feed_id").and_then(|feed| states.get_mut(feed)) {
+            keep_later(&mut state.last_slot, in_local_time(slot), "slot_at");
+        }
+    }
+    for state in states.values_mut() {
+        state.late = state.last_slot.as_ref().is_some_and(|slot| is_late(slot, now));
+    }
+    if let Some(newest) = newest {
+        for batch in batches(newest, limits).await? {
+            if let Some(state) = text(&batch, "feed_id").and_then(|feed| states.get_mut(feed)) {
+                keep_later(&mut state.last_batch, batch, "landed_at");
+            }
+        }
+    }
+    Ok(states.into_values().collect())
+}
+
+/// A feed as its file says, in the columns of `system.feed`.
+pub fn configured(feed: &Feed) -> Row {
+    let deadline = |deadline: &Deadline| format!("+{} workdays {}", deadline.workdays, deadline.at.format("%H:%M"));
+    let row = json!({
+        "feed_id": feed.feed_id,
+        "title": feed.title,
+        "dataset": feed.contract.name,
+        "reporter": feed.reporter,
+        "region_code": feed.region_code,
+        "department": feed.department,
+        "mode": feed.mode.name(),
+        "schedule": feed.schedule.as_ref().map(|schedule| schedule.text()),
+        "deadline": feed.deadline.as_ref().map(deadline),
+        "source_kind": feed.source.kind(),
+    });
+    if let Value::Object(row) = row { row } else { Row::new() }
+}
+
+/// One feed; a feed that the caller may not see is not there.
+pub async fn show(
+    warehouse: &Arc<Warehouse>,
+    newest: Option<&Release>,
+    limits: &Limits,
+    permission: &Permission,
+    feed_id: &str,
+    now: DateTime<Utc>,
+) -> Result<FeedState, Problem> {
+    let states = list(warehouse, newest, limits, permission, now).await?;
+    states.into_iter().find(|state| state.id() == feed_id).ok_or_else(|| {
+        Problem::not_found("no_such_feed", format!("there is no feed `{feed_id}`; /api/v1/feeds lists yours"))
+    })
+}
+
+/// The runs of a feed, newest first.
+pub async fn runs(warehouse: &Arc<Warehouse>, feed_id: &str, most: usize) -> Result<Vec<Row>, Problem> {
+    let books = Arc::clone(warehouse);
+    let read = tokio::task::spawn_blocking(move || books.live("run")?.rows());
+    let runs = read.await.map_err(|error| Problem::internal(&error))??;
+    let mut runs: Vec<Row> =
+        runs.into_iter().filter(|run| text(run, "feed_id") == Some(feed_id)).map(in_local_time).collect();
+    runs.sort_by(|one, other| moment(other, "started_at").cmp(&moment(one, "started_at")));
+    runs.truncate(most);
+    Ok(runs)
+}
+
+async fn batches(newest: &Release, limits: &Limits) -> Result<Vec<Row>, Problem> {
+    let order = rows::by(&["landed_at", "batch_id"]);
+    let selection = Selection { schema: "system", table: "batch", conditions: Vec::new(), order, most: None };
+    rows::select(newest, limits, selection).await
+}
+
+fn keep_later(kept: &mut Option<Row>, row: Row, clock: &str) {
+    let later = kept.as_ref().is_none_or(|kept| moment(kept, clock) <= moment(&row, clock));
+    if later {
+        *kept = Some(row);
+    }
+}
+
+fn is_late(slot: &Row, now: DateTime<Utc>) -> bool {
+    moment(slot, "due_at").is_some_and(|due| due <= now) && text(slot, "fulfilled_by").is_none()
+}
+
+fn moment(row: &Row, column: &str) -> Option<DateTime<Utc>> {
+    text(row, column).and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|at| at.to_utc())
+}
+
+/// Live rows keep instants in UTC; answers show them with +08:00.
+fn in_local_time(mut row: Row) -> Row {
+    for (column, value) in &mut row {
+        if column.ends_with("_at")
+            && let Some(at) = value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok())
+        {
+            *value = Value::String(instant(at.to_utc()));
+        }
+    }
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(value: Value) -> Row {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn the_worst_news_comes_first() {
+        let batch = |state: &str| Some(row(json!({"state": state})));
+        let run = |outcome: &str| Some(row(json!({"outcome": outcome})));
+        let standing = |late, last_run, last_batch| {
+            FeedState { late, last_run, last_batch, ..FeedState::default() }.standing()
+        };
+        assert_eq!(standing(true, run("done"), batch("published")), "late");
+        assert_eq!(standing(false, run("failed"), batch("published")), "failed");
+        assert_eq!(standing(false, run("done"), batch("held")), "held");
+        assert_eq!(standing(false, run("done"), batch("published")), "fresh");
+        assert_eq!(standing(false, None, None), "waiting");
+    }
+
+    #[test]
+    fn instants_are_shown_in_local_time() {
+        let shown = in_local_time(row(json!({"slot_at": "2026-06-29T18:30:00+00:00", "state": "open", "due_at": null})));
+        assert_eq!(Value::Object(shown), json!({"slot_at": "2026-06-30T02:30:00+08:00", "state": "open", "due_at": null}));
+    }
+}

@@ -1,0 +1,77 @@
+//! The desk where runs are asked for: the service behind it writes, one run after the other.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use anze_ingest::service::ServiceHandle;
+use anze_ingest::{ErrorKind, Ingest};
+use axum::http::StatusCode;
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use crate::problem::{Problem, causes};
+use crate::run_report;
+use crate::work::Work;
+
+/// Where runs are asked for.
+#[derive(Default)]
+pub struct RunDesk {
+    /// Set once the service has begun; never where only the interface runs.
+    service: OnceLock<(Arc<Ingest>, ServiceHandle)>,
+    running: Mutex<JoinSet<()>>,
+}
+
+impl RunDesk {
+    /// The service has begun.
+    pub fn open(&self, ingest: Arc<Ingest>, service: ServiceHandle) {
+        // A server begins its service once.
+        let _ = self.service.set((ingest, service));
+    }
+
+    /// Asks for a run. It goes on whether or not anybody waits for what is returned.
+    pub fn start(
+        &self,
+        work: &Work,
+        asked_by: String,
+    ) -> Result<impl Future<Output = Result<Value, Problem>> + Send + use<>, Problem> {
+        let (ingest, service) = self.service.get().cloned().ok_or_else(not_here)?;
+        let (jobs, publish) = work.jobs(&ingest)?;
+        let (done, answer) = oneshot::channel();
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        while running.try_join_next().is_some() {}
+        running.spawn(async move {
+            let report = service.run(jobs, publish, &asked_by).await;
+            let told = report.map(|report| run_report::json(&report)).map_err(|error| failed(&error));
+            // Nobody may be waiting; the run is in the books all the same.
+            let _ = done.send(told);
+        });
+        Ok(async move { answer.await.map_err(|_| Problem::internal(&"a run broke off"))? })
+    }
+
+    /// Waits until every run that was asked for has been answered.
+    pub async fn drain(&self) {
+        let mut running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
+        while running.join_next().await.is_some() {}
+    }
+}
+
+fn not_here() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "no_writer",
+        "采集服务未运行",
+        "Ingestion does not run here",
+        "it has not begun yet, or this server was started with --only api",
+    )
+}
+
+fn failed(error: &anze_ingest::Error) -> Problem {
+    match error.kind() {
+        ErrorKind::Stopped => {
+            let detail = error.to_string();
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "正在停止", "Stopping", detail)
+        }
+        _ => Problem::internal(&causes(error)),
+    }
+}

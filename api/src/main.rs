@@ -1,0 +1,61 @@
+//! `anze`: the command line, the interface over HTTP and the pages.
+
+#![allow(unreachable_pub, reason = "nothing of a binary is reachable from outside: `pub` says what a module offers the others")]
+
+mod cli;
+mod definition;
+mod demo;
+mod deployment;
+mod dictionary;
+mod engine;
+mod environment;
+mod exit;
+mod feed_state;
+mod handover;
+mod held;
+mod http;
+mod landed;
+mod output;
+mod page;
+mod permission;
+mod problem;
+mod published;
+mod question;
+mod record;
+mod release_choice;
+mod rows;
+mod run_report;
+mod serve;
+mod settings;
+mod statement;
+mod token;
+mod work;
+mod writer;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    log(if cli.is_service() { "info" } else { "warn" });
+    let (code, said) = exit::conclude(cli.run());
+    if let Some(said) = said {
+        // If nobody can hear us the exit code must do.
+        let _ = writeln!(std::io::stderr().lock(), "{said}");
+    }
+    code
+}
+
+/// Logs go to standard error, so that answers stay clean.
+fn log(level: &str) {
+    let filter = environment::log_filter().unwrap_or_else(|| level.to_owned());
+    let colours = std::io::stderr().is_terminal() && !environment::no_colour();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .init();
+}

@@ -1,0 +1,144 @@
+//! Serving a deployment: the endpoint and the service that writes, started and stopped together.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use anze_ingest::Ingest;
+use anze_ingest::clock::Clock;
+use anze_ingest::service::Service;
+use anze_warehouse::Release;
+use anze_warehouse::warehouse::Holder;
+use chrono::Utc;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+
+use crate::deployment::Deployment;
+use crate::engine::Engine;
+use crate::exit::Misuse;
+use crate::http::{App, Door, Server, stop_asked};
+use crate::token::Secret;
+use crate::writer;
+
+/// Which parts are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// The endpoint: interface and pages
+    Api,
+    /// The feeds by their schedules
+    Scheduler,
+}
+
+/// Serves until ctrl-c or SIGTERM. Schedules go by `clock`; `questions` are the threads on which
+/// questions are computed.
+pub async fn serve(
+    deployment: Arc<Deployment>,
+    only: Option<Part>,
+    clock: Arc<Clock>,
+    questions: Handle,
+    announce: impl FnOnce(&str),
+) -> anyhow::Result<()> {
+    check(&deployment).await?;
+    let secret = Secret::generate().context("cannot draw a secret")?.1;
+    let server = match only {
+        Some(Part::Scheduler) => None,
+        _ => Some(endpoint(&deployment, Arc::clone(&clock), questions, &secret).await?),
+    };
+    if let Some(server) = &server {
+        announce(&format!("http://{}", server.address()));
+    }
+    let begun = match only {
+        Some(Part::Api) => None,
+        // The endpoint answers from the last release while the service loads what a crash left.
+        _ => tokio::select! {
+            begun = service(&deployment, server.as_ref(), clock, &secret) => Some(begun),
+            stop = stop_asked() => { stop?; None }
+        },
+    };
+    let service = match begun.transpose() {
+        Ok(service) => service,
+        Err(error) => {
+            if let Some(server) = server {
+                server.stop().await;
+            }
+            return Err(error);
+        }
+    };
+    if service.is_some() || only == Some(Part::Api) {
+        stop_asked().await?;
+    }
+    tracing::info!("stopping");
+    stop(server, service).await;
+    Ok(())
+}
+
+/// Refuses what must not be served: metrics that do not plan, and an open door off loopback.
+async fn check(deployment: &Deployment) -> anyhow::Result<()> {
+    let release = match deployment.newest().await? {
+        Some(release) => release,
+        None => Release::in_memory(Utc::now().date_naive(), Vec::new())?,
+    };
+    deployment.catalogue().check(&release).await.map_err(Misuse::from_error)?;
+    let bind = deployment.settings().server.bind;
+    let now = Utc::now();
+    if !bind.ip().is_loopback() && !deployment.tokens().tokens()?.iter().any(|token| token.is_valid(now)) {
+        bail!(Misuse::new(format!(
+            "anze.toml: [server] bind: {bind} can be reached from elsewhere, where every caller needs a token, and there is none\n\
+             make one first: anze token create --role admin"
+        )));
+    }
+    Ok(())
+}
+
+async fn endpoint(
+    deployment: &Arc<Deployment>,
+    clock: Arc<Clock>,
+    questions: Handle,
+    secret: &Secret,
+) -> anyhow::Result<Server> {
+    let settings = deployment.settings();
+    let bind = settings.server.bind;
+    let listener = TcpListener::bind(bind).await.with_context(|| {
+        format!("cannot listen on {bind}; another program may: choose another address with --bind or in anze.toml")
+    })?;
+    let bound = listener.local_addr().context("the endpoint has no address")?;
+    let door = Door::new(bound, &settings.server).with_writer(secret);
+    let engine = Engine::new(questions, &settings.query);
+    Server::start(listener, App::new(Arc::clone(deployment), engine, door, clock))
+}
+
+async fn service(
+    deployment: &Arc<Deployment>,
+    server: Option<&Server>,
+    clock: Arc<Clock>,
+    secret: &Secret,
+) -> anyhow::Result<Service> {
+    let feeds = deployment.feeds()?;
+    let warehouse = Arc::clone(deployment.warehouse());
+    let ingest = Arc::new(Ingest::open(Arc::clone(&warehouse), deployment.dir(), feeds, clock)?);
+    let holder = Holder {
+        address: server.map(|server| server.address().to_string()),
+        secret: server.map(|_| secret.reveal().to_owned()),
+        ..writer::holder("anze serve")
+    };
+    let writer = warehouse.writer(&holder, writer::WAIT).await?;
+    let service = Service::start(Arc::clone(&ingest), writer).await?;
+    deployment.forget_newest();
+    if let Some(server) = server {
+        server.app().desk.open(ingest, service.handle());
+    }
+    Ok(service)
+}
+
+/// The endpoint first, so that nothing new is asked for; then the run under way may finish.
+async fn stop(server: Option<Server>, service: Option<Service>) {
+    let app = server.as_ref().map(|server| Arc::clone(server.app()));
+    if let Some(server) = server {
+        server.stop().await;
+    }
+    if let Some(service) = service {
+        service.stop().await;
+    }
+    if let Some(app) = app {
+        app.desk.drain().await;
+    }
+}

@@ -1,0 +1,275 @@
+//! `anze.toml`: every key optional, every mistake refused with file, line and key.
+
+mod amount;
+mod error;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use anze_ingest::span::Span;
+use serde::Deserialize;
+
+pub use amount::Bytes;
+pub use error::SettingsError;
+
+use crate::permission::Role;
+
+/// The name of the settings file of a deployment.
+pub const FILE_NAME: &str = "anze.toml";
+
+/// All settings of a deployment.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    pub server: ServerSettings,
+    pub public: PublicSettings,
+    pub data: DataSettings,
+    pub query: QuerySettings,
+    pub schedule: ScheduleSettings,
+}
+
+/// The endpoint: where it listens and who a caller without a token is.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerSettings {
+    /// Address and port; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// What a caller on loopback without a token may do.
+    pub loopback_role: Role,
+    /// Further host names under which a proxy hands on requests.
+    pub hosts: Vec<String>,
+    /// How long running requests may go on after a stop was asked for.
+    pub drain: Span,
+    /// How many requests are worked on at once; more are told to come back.
+    pub requests: usize,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            loopback_role: Role::Public,
+            hosts: Vec::new(),
+            drain: Span(Duration::from_secs(10)),
+            requests: 512,
+        }
+    }
+}
+
+/// What anybody may see.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PublicSettings {
+    /// Metrics published in total and by city.
+    pub metrics: Vec<String>,
+}
+
+impl Default for PublicSettings {
+    fn default() -> Self {
+        let metrics = ["coverage_rate", "accident_rate", "claim_settlement_days"];
+        Self { metrics: metrics.map(String::from).to_vec() }
+    }
+}
+
+/// Where the warehouse is.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataSettings {
+    /// A folder, relative to the deployment, or a location such as `s3://bucket/prefix`.
+    pub path: String,
+}
+
+impl Default for DataSettings {
+    fn default() -> Self {
+        Self { path: "data".to_owned() }
+    }
+}
+
+/// What one question may cost.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QuerySettings {
+    /// Memory that all running questions share.
+    pub memory: Bytes,
+    /// After this a question is given up.
+    pub deadline: Span,
+    /// The most rows that one SQL answer hands out.
+    pub rows: usize,
+    /// How many questions are computed at once; further ones wait.
+    pub concurrent: usize,
+    /// How much memory finished answers may keep.
+    pub cache: Bytes,
+}
+
+impl Default for QuerySettings {
+    fn default() -> Self {
+        Self {
+            memory: Bytes::mebibytes(1024),
+            deadline: Span(Duration::from_secs(60)),
+            rows: 1_000_000,
+            concurrent: 8,
+            cache: Bytes::mebibytes(64),
+        }
+    }
+}
+
+/// When feeds run.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScheduleSettings {
+    /// The zone in which the feeds' schedules and deadlines are meant.
+    #[serde(deserialize_with = "timezone")]
+    pub timezone: chrono_tz::Tz,
+}
+
+impl Default for ScheduleSettings {
+    fn default() -> Self {
+        Self { timezone: chrono_tz::Asia::Shanghai }
+    }
+}
+
+fn timezone<'de, D: serde::Deserializer<'de>>(from: D) -> Result<chrono_tz::Tz, D::Error> {
+    let name = String::deserialize(from)?;
+    name.parse().map_err(|_| {
+        serde::de::Error::custom(format!("`{name}` is no time zone; an example is \"Asia/Shanghai\""))
+    })
+}
+
+impl Settings {
+    /// Reads the settings of the deployment in `dir`; a folder without `anze.toml` is no deployment.
+    pub fn load(dir: &Path) -> Result<Self, SettingsError> {
+        let path = dir.join(FILE_NAME);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|cause| SettingsError::unreadable(dir, cause))?;
+        Self::parse(&text)
+    }
+
+    fn parse(text: &str) -> Result<Self, SettingsError> {
+        let settings: Self =
+            toml::from_str(text).map_err(|cause| SettingsError::refused(FILE_NAME, text, &cause))?;
+        settings.check(text)?;
+        Ok(settings)
+    }
+
+    /// Values that are well-formed and still cannot work.
+    fn check(&self, text: &str) -> Result<(), SettingsError> {
+        let positive = [
+            ("query", "rows", self.query.rows),
+            ("query", "concurrent", self.query.concurrent),
+            ("server", "requests", self.server.requests),
+        ];
+        let refuse = |section, key, message| Err(SettingsError::of_key(FILE_NAME, text, section, key, message));
+        if let Some((section, key, _)) = positive.into_iter().find(|(_, _, value)| *value == 0) {
+            return refuse(section, key, "must be at least 1");
+        }
+        if self.query.deadline.0.is_zero() {
+            return refuse("query", "deadline", "must be more than nothing");
+        }
+        if self.schedule.timezone != chrono_tz::Asia::Shanghai {
+            return refuse("schedule", "timezone", "only Asia/Shanghai is supported so far");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        Settings::parse(text).expect_err("the text is wrong").to_string()
+    }
+
+    #[test]
+    fn an_empty_file_gives_the_defaults() {
+        let settings = Settings::parse("").unwrap();
+        assert_eq!(settings, Settings::default());
+        assert_eq!(settings.server.bind.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.server.loopback_role, Role::Public);
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let text = r#"
+            [server]
+            bind = "0.0.0.0:9000"
+            loopback_role = "admin"
+            hosts = ["anze.example.gov.cn"]
+            drain = "3s"
+            requests = 9
+            [public]
+            metrics = ["coverage_rate"]
+            [data]
+            path = "/srv/anze"
+            [query]
+            memory = "2GiB"
+            deadline = "90s"
+            rows = 5
+            concurrent = 2
+            cache = "8MiB"
+            [schedule]
+            timezone = "Asia/Shanghai"
+        "#;
+        let settings = Settings::parse(text).unwrap();
+        assert_eq!(settings.query.memory.bytes(), 2 << 30);
+        assert_eq!(settings.query.deadline.0.as_secs(), 90);
+        assert_eq!(settings.schedule.timezone, chrono_tz::Asia::Shanghai);
+        assert_eq!(settings.server.loopback_role, Role::Admin);
+    }
+
+    #[test]
+    fn an_unknown_key_is_shown_with_its_line() {
+        assert_eq!(
+            refusal("# ours\n[server]\nbnd = \"127.0.0.1:8080\"\n"),
+            "anze.toml:3: [server] bnd: unknown key `bnd`, expected one of `bind`, `loopback_role`, `hosts`, `drain`, `requests`\n\
+             \x20 3 | bnd = \"127.0.0.1:8080\"\n\
+             \x20   | ^^^\n\
+             correct this line, or delete it: every key has a default"
+        );
+    }
+
+    #[test]
+    fn a_bad_value_is_shown_with_its_key() {
+        assert_eq!(
+            refusal("[query]\nmemory = \"lots\"\n"),
+            "anze.toml:2: [query] memory: `lots` is no size; examples are \"512MiB\" and \"2GiB\"\n\
+             \x20 2 | memory = \"lots\"\n\
+             \x20   |          ^^^^^^\n\
+             correct this line, or delete it: every key has a default"
+        );
+    }
+
+    #[test]
+    fn a_role_that_does_not_exist_is_refused() {
+        let text = refusal("[server]\nloopback_role = \"root\"\n");
+        assert!(text.starts_with("anze.toml:2: [server] loopback_role: unknown value `root`, expected one of `admin`"), "{text}");
+    }
+
+    #[test]
+    fn an_unknown_section_is_refused() {
+        let text = refusal("[sever]\nbind = \"127.0.0.1:1\"\n");
+        assert!(text.starts_with("anze.toml:1: [sever]: unknown section `sever`"), "{text}");
+    }
+
+    #[test]
+    fn text_that_is_no_toml_is_refused_at_its_line() {
+        let text = refusal("[server]\nbind = 127.0.0.1\n");
+        assert!(text.starts_with("anze.toml:2: [server] bind: "), "{text}");
+        assert!(text.contains("2 | bind = 127.0.0.1"), "{text}");
+    }
+
+    #[test]
+    fn a_value_that_cannot_work_is_refused_at_its_line() {
+        let text = refusal("[query]\nrows = 0\n");
+        assert!(text.starts_with("anze.toml:2: [query] rows: must be at least 1\n  2 | rows = 0"), "{text}");
+    }
+
+    #[test]
+    fn a_folder_without_settings_is_no_deployment() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = Settings::load(dir.path()).expect_err("nothing is there").to_string();
+        assert!(text.contains("holds no anze.toml"), "{text}");
+        assert!(text.contains("anze init"), "{text}");
+    }
+}

@@ -1,0 +1,362 @@
+//! From the records of a chunk to typed rows: the second half of decoding.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{
+    ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringBuilder, TimestampMicrosecondArray, UInt32Array,
+    new_null_array,
+};
+use datafusion::arrow::compute::take;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampMicrosecondType};
+
+use super::cell::Cells;
+use super::column::{ColumnBuilder, Findings};
+use super::csv::CsvCells;
+use super::failure::{CellFailure, FileRefused, Message, RejectedRecord, Rule, Span};
+use super::format::{Format, Layout};
+use super::mapping::{BoundColumn, Mapping, Source};
+use super::ndjson;
+use super::records::{RecordChunk, RecordFault, keep_others};
+use super::text::{self, Readable};
+
+/// Rows read in one go over all columns, so that their bytes are still in the cache of the core.
+const STRIP: usize = 256;
+
+/// Typed rows of some consecutive records, and what was wrong with the others.
+#[derive(Debug)]
+pub struct DecodedChunk {
+    /// The contract's columns in order, of the records that came apart; absent and unreadable values
+    /// are null.
+    pub rows: RecordBatch,
+    /// The source's own clock in UTC; null where the feed does not give it.
+    pub source_updated_at: TimestampMicrosecondArray,
+    /// Number of each row's record in the file, from 1, counting every record.
+    pub row_no: Vec<u64>,
+    /// Where each row's record stands in the landed file.
+    pub spans: Vec<Span>,
+    /// Values that could not be read, by row and in the order of the contract.
+    pub failures: Vec<CellFailure>,
+    /// Values that were read with a remark, likewise.
+    pub warnings: Vec<CellFailure>,
+    /// Records held alone, by number.
+    pub rejected: Vec<RejectedRecord>,
+    /// The extra source columns as text, if there are any.
+    pub source: Option<RecordBatch>,
+    /// NDJSON: keys met in this chunk that nobody asked for.
+    pub unknown_keys: Vec<String>,
+    bytes: Vec<u8>,
+    base: u64,
+}
+
+impl DecodedChunk {
+    /// The landed bytes at one of this chunk's spans.
+    pub fn raw(&self, span: Span) -> &[u8] {
+        let start = span.offset.checked_sub(self.base).and_then(|start| usize::try_from(start).ok());
+        let piece = start.and_then(|start| self.bytes.get(start..start + span.len as usize));
+        piece.unwrap_or_default()
+    }
+}
+
+/// Reads the values of records; many threads may use one at the same time.
+#[derive(Debug)]
+pub struct RowReader {
+    format: Format,
+    schema: SchemaRef,
+    /// The contract's columns, then `source_updated_at`.
+    columns: Vec<BoundColumn>,
+    /// Fields of the extra source columns, and their schema.
+    extra: Vec<usize>,
+    extra_schema: SchemaRef,
+    /// Titles of the fields; for NDJSON the wanted keys alone.
+    titles: Vec<String>,
+    unknown_columns: Vec<String>,
+    /// NDJSON: the field of every wanted key.
+    keys: HashMap<String, usize>,
+}
+
+impl RowReader {
+    /// Binds a mapping to the columns of a file; `titles` are those of its header.
+    pub(super) fn bind(
+        format: &Format,
+        mapping: &Mapping,
+        titles: &[String],
+        extra: &[String],
+    ) -> Result<Self, FileRefused> {
+        let wanted = || mapping.titles().chain(extra.iter().map(String::as_str));
+        let mut titles = titles.to_vec();
+        let mut keys = HashMap::new();
+        match format.layout {
+            Layout::Csv { .. } => no_duplicates(&titles)?,
+            Layout::Ndjson => {
+                for title in wanted() {
+                    keys.entry(title.to_owned()).or_insert_with(|| {
+                        titles.push(title.to_owned());
+                        titles.len() - 1
+                    });
+                }
+            }
+        }
+        let field_of = |title: &str| titles.iter().position(|candidate| candidate == title);
+        let columns = mapping.bind(format, field_of)?;
+        let extra_fields: Vec<Option<usize>> = extra.iter().map(|title| field_of(title)).collect();
+        let missing: Vec<&str> = columns
+            .iter()
+            .filter(|column| column.reader.is_required && matches!(column.source, Source::Absent))
+            .map(|column| column.reader.title.as_str())
+            .chain(
+                extra.iter().zip(&extra_fields).filter(|(_, field)| field.is_none()).map(|(title, _)| title.as_str()),
+            )
+            .collect();
+        if !missing.is_empty() {
+            return Err(missing_columns(&missing, &titles));
+        }
+        let unknown_columns =
+            titles.iter().filter(|title| !wanted().any(|wanted| wanted == **title)).cloned().collect();
+        let extra_schema =
+            Schema::new(extra.iter().map(|title| Field::new(title, DataType::Utf8, true)).collect::<Vec<_>>());
+        Ok(Self {
+            format: format.clone(),
+            schema: mapping.schema(),
+            columns,
+            extra: extra_fields.into_iter().flatten().collect(),
+            extra_schema: Arc::new(extra_schema),
+            titles,
+            unknown_columns,
+            keys,
+        })
+    }
+
+    /// Columns of the header that nobody asked for.
+    pub fn unknown_columns(&self) -> &[String] {
+        &self.unknown_columns
+    }
+
+    /// Reads a chunk.
+    pub fn read(&self, mut chunk: RecordChunk) -> DecodedChunk {
+        let mut rejected: Vec<RejectedRecord> = chunk
+            .faults
+            .iter()
+            .map(|fault| {
+                let message = self.split_message(fault.fault);
+                RejectedRecord {
+                    row_no: fault.row_no,
+                    span: chunk.span(fault.start, fault.len),
+                    rule: message.0,
+                    message: message.1,
+                }
+            })
+            .collect();
+        let bytes = std::mem::take(&mut chunk.bytes);
+        let width = match self.format.layout {
+            Layout::Csv { .. } => self.titles.len(),
+            Layout::Ndjson => 1,
+        };
+        let Readable { text, mut moved, invalid } = text::readable(&bytes, &chunk, width, self.format.encoding);
+        if !invalid.is_empty() {
+            rejected.extend(invalid.iter().map(|invalid| self.no_text(&chunk, invalid)));
+            let rows: Vec<usize> = invalid.iter().map(|invalid| invalid.row).collect();
+            chunk.remove(&rows, width);
+            if let Some(places) = &mut moved {
+                keep_others(&mut places.starts, &rows, 1);
+                keep_others(&mut places.ends, &rows, width);
+            }
+        }
+        let (starts, ends) = match &moved {
+            Some(places) => (&places.starts, &places.ends),
+            None => (&chunk.starts, &chunk.ends),
+        };
+        let mut unknown_keys = Vec::new();
+        let read = match self.format.layout {
+            Layout::Csv { quote, .. } => {
+                self.read_cells(&CsvCells { text: &text, starts, ends, width, quote: quote.unwrap_or(b'"') })
+            }
+            Layout::Ndjson => {
+                let lines = starts.iter().zip(ends).map(|(start, end)| *start..*end);
+                let mut cells = ndjson::cells(&text, lines, &self.keys, self.titles.len());
+                unknown_keys = std::mem::take(&mut cells.unknown);
+                let rows: Vec<usize> = cells.rejected.iter().map(|(row, ..)| *row).collect();
+                rejected.extend(std::mem::take(&mut cells.rejected).into_iter().map(|(row, rule, message)| {
+                    RejectedRecord {
+                        row_no: chunk.row_no[row],
+                        span: chunk.span(chunk.starts[row], chunk.lens[row]),
+                        rule,
+                        message,
+                    }
+                }));
+                let read = self.read_cells(&cells);
+                chunk.remove(&rows, width);
+                read
+            }
+        };
+        rejected.sort_by_key(|record| record.row_no);
+        let Read { rows, source_updated_at, source, mut findings } = read;
+        findings.failures.sort_by_key(|failure| (failure.row, failure.column));
+        findings.warnings.sort_by_key(|warning| (warning.row, warning.column));
+        drop(text);
+        DecodedChunk {
+            rows,
+            source_updated_at,
+            spans: chunk.starts.iter().zip(&chunk.lens).map(|(start, len)| chunk.span(*start, *len)).collect(),
+            row_no: chunk.row_no,
+            failures: findings.failures,
+            warnings: findings.warnings,
+            rejected,
+            source,
+            unknown_keys,
+            bytes,
+            base: chunk.base,
+        }
+    }
+
+    fn read_cells<C: Cells>(&self, cells: &C) -> Read {
+        let count = cells.rows();
+        let mut findings = Findings::default();
+        let mut builders: Vec<Option<ColumnBuilder<'_>>> = self
+            .columns
+            .iter()
+            .map(|column| match column.source {
+                Source::Field(field) => Some(ColumnBuilder::new(&column.reader, field, count)),
+                _ => None,
+            })
+            .collect();
+        for start in (0..count).step_by(STRIP) {
+            for builder in builders.iter_mut().flatten() {
+                builder.read(cells, start..(start + STRIP).min(count), &mut findings);
+            }
+        }
+        let mut arrays: Vec<ArrayRef> = builders
+            .into_iter()
+            .zip(&self.columns)
+            .map(|(builder, column)| match (builder, &column.source) {
+                (Some(builder), _) => builder.finish(&mut findings),
+                (None, Source::Constant(value)) => repeated(value, count),
+                (None, _) => new_null_array(&column.reader.arrow(), count),
+            })
+            .collect();
+        let clock = arrays.pop();
+        let source_updated_at = clock.and_then(|clock| clock.as_primitive_opt::<TimestampMicrosecondType>().cloned());
+        Read {
+            rows: batch(&self.schema, arrays, count),
+            source_updated_at: source_updated_at.unwrap_or_else(|| TimestampMicrosecondArray::new_null(count)),
+            source: (!self.extra.is_empty()).then(|| self.extra_columns(cells)),
+            findings,
+        }
+    }
+
+    /// The extra source columns: trimmed text, null tokens as null.
+    fn extra_columns<C: Cells>(&self, cells: &C) -> RecordBatch {
+        let column = |field: &usize| -> ArrayRef {
+            let mut values = StringBuilder::with_capacity(cells.rows(), cells.rows() * 8);
+            for row in 0..cells.rows() {
+                let text = cells.cell(row, *field).text();
+                values.append_option(text.filter(|text| !self.format.nulls.iter().any(|null| null == text)));
+            }
+            Arc::new(values.finish())
+        };
+        batch(&self.extra_schema, self.extra.iter().map(column).collect(), cells.rows())
+    }
+
+    fn no_text(&self, chunk: &RecordChunk, invalid: &text::Invalid) -> RejectedRecord {
+        let span = chunk.span(chunk.starts[invalid.row], chunk.lens[invalid.row]);
+        let offset = chunk.base + invalid.position as u64;
+        let encoding = self.format.encoding.name();
+        let (zh, en) = match (self.format.layout, self.titles.get(invalid.field)) {
+            (Layout::Csv { .. }, Some(title)) => (format!("，在列“{title}”中"), format!(" in column \"{title}\"")),
+            _ => (String::new(), String::new()),
+        };
+        RejectedRecord {
+            row_no: chunk.row_no[invalid.row],
+            span,
+            rule: Rule::InvalidEncoding,
+            message: Message::new(
+                format!("文件第 {offset} 字节（从 0 起）处不是有效的 {encoding} 编码{zh}"),
+                format!("the bytes at offset {offset} of the file are not text in {encoding}{en}"),
+            ),
+        }
+    }
+
+    fn split_message(&self, fault: RecordFault) -> (Rule, Message) {
+        let width = self.titles.len();
+        match fault {
+            RecordFault::Fields { found } if found < width => (
+                Rule::TooFewFields,
+                Message::new(
+                    format!("该行只有 {found} 个字段，表头有 {width} 个"),
+                    format!("the record has {found} fields, the header has {width}"),
+                ),
+            ),
+            RecordFault::Fields { found } => (
+                Rule::TooManyFields,
+                Message::new(
+                    format!("该行有 {found} 个字段，表头只有 {width} 个"),
+                    format!("the record has {found} fields, the header has only {width}"),
+                ),
+            ),
+            RecordFault::BadQuote => (
+                Rule::BadQuote,
+                Message::new(
+                    "引号有误：引号必须包住整个字段，字段内的引号要写两个",
+                    "a quote is wrong: quotes enclose a whole field, and are doubled inside it",
+                ),
+            ),
+            RecordFault::UnclosedQuote => (
+                Rule::UnclosedQuote,
+                Message::new(
+                    "引号没有正确结束；只扣留这一行，从下一行继续读取",
+                    "a quote is not properly closed; only this line is held, and reading goes on with the next",
+                ),
+            ),
+            RecordFault::TooLong => {
+                let longest = self.format.limits.record_bytes;
+                let message = Message::new(
+                    format!("该行超过 {longest} 字节"),
+                    format!("the record is longer than {longest} bytes"),
+                );
+                (Rule::RecordTooLong, message)
+            }
+        }
+    }
+}
+
+struct Read {
+    rows: RecordBatch,
+    source_updated_at: TimestampMicrosecondArray,
+    source: Option<RecordBatch>,
+    findings: Findings,
+}
+
+fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> RecordBatch {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+        .expect("the columns are built from the schema's types, each with one value a row")
+}
+
+/// One value for every row.
+fn repeated(value: &ArrayRef, rows: usize) -> ArrayRef {
+    take(value, &UInt32Array::from(vec![0; rows]), None).expect("position 0 is within an array of one")
+}
+
+fn no_duplicates(titles: &[String]) -> Result<(), FileRefused> {
+    let mut seen = std::collections::HashSet::new();
+    match titles.iter().filter(|title| !title.is_empty()).find(|title| !seen.insert(*title)) {
+        None => Ok(()),
+        Some(title) => Err(FileRefused::new(
+            Rule::DuplicateColumn,
+            format!("表头中“{title}”出现了两次"),
+            format!("the header says \"{title}\" twice"),
+        )),
+    }
+}
+
+fn missing_columns(missing: &[&str], titles: &[String]) -> FileRefused {
+    let there = titles.iter().map(|title| format!("“{title}”")).collect::<String>();
+    let missing_zh = missing.iter().map(|title| format!("“{title}”")).collect::<String>();
+    let missing_en = missing.iter().map(|title| format!("\"{title}\"")).collect::<Vec<_>>().join(", ");
+    let there_en = titles.iter().map(|title| format!("\"{title}\"")).collect::<Vec<_>>().join(", ");
+    FileRefused::new(
+        Rule::MissingColumn,
+        format!("文件缺少必需的列{missing_zh}；文件中的列：{there}"),
+        format!("the file lacks the required columns {missing_en}; it has {there_en}"),
+    )
+}

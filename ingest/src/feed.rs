@@ -1,0 +1,281 @@
+//! Feeds: what is pulled or pushed, from whom, when, and how its file maps onto a dataset.
+//!
+//! One `feeds/<feed_id>.toml` each. Everything wrong in a feed is refused before anything runs,
+//! naming file, line and key.
+
+mod load;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anze_warehouse::contract::Contract;
+use serde::Deserialize;
+
+use crate::decode::{Format, Mapping};
+use crate::schedule::CronSchedule;
+use crate::source::SourceConfig;
+use crate::span::Span;
+
+/// All feeds of a deployment, by feed_id in byte order.
+#[derive(Debug, Default, Clone)]
+pub struct Feeds {
+    feeds: BTreeMap<String, Arc<Feed>>,
+}
+
+/// One feed, validated.
+#[derive(Debug)]
+pub struct Feed {
+    /// Stem of its file.
+    pub feed_id: String,
+    /// Title for people.
+    pub title: String,
+    /// Contract of its dataset.
+    pub contract: Arc<Contract>,
+    /// Who answers for it.
+    pub reporter: String,
+    /// Region of the party answerable.
+    pub region_code: Option<String>,
+    /// Department answerable.
+    pub department: Option<String>,
+    /// How its rows enter the dataset.
+    pub mode: Mode,
+    /// When it is due; `None`: only by hand or push.
+    pub schedule: Option<CronSchedule>,
+    /// What happens to slots missed while nothing ran.
+    pub catch_up: CatchUp,
+    /// How far back missed slots are looked for.
+    pub catch_up_window: Span,
+    /// What happens when a slot comes due while the feed runs.
+    pub overlap: Overlap,
+    /// Until when a slot must be fulfilled.
+    pub deadline: Option<Deadline>,
+    /// How failures are tried again.
+    pub retry: Retry,
+    /// Reporters whose keys it may overwrite.
+    pub takes_over: Vec<String>,
+    /// Where the bytes come from.
+    pub source: SourceConfig,
+    /// How the bytes are read.
+    pub format: Format,
+    /// How their columns become ours.
+    pub mapping: Mapping,
+    /// How much may be wrong.
+    pub policy: Policy,
+}
+
+/// How rows enter a dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// By key, the newest version winning.
+    #[default]
+    Upsert,
+    /// As `upsert`; the feed promises never to send a key twice.
+    Append,
+    /// The file is the whole truth for its reporter.
+    Snapshot,
+}
+
+impl Mode {
+    /// Its name in configuration and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Upsert => "upsert",
+            Self::Append => "append",
+            Self::Snapshot => "snapshot",
+        }
+    }
+}
+
+/// What happens to slots missed while nothing ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CatchUp {
+    /// They stay missed.
+    None,
+    /// The last one is run.
+    #[default]
+    Last,
+    /// All are run, in order.
+    All,
+}
+
+/// What happens when a slot comes due while the feed runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// The slot is skipped.
+    #[default]
+    Skip,
+    /// The slot waits.
+    Queue,
+}
+
+/// Until when a slot must be fulfilled, counted in workdays of the calendar dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deadline {
+    /// Workdays after the slot's day.
+    pub workdays: u32,
+    /// Time of that day, `18:00`.
+    #[serde(deserialize_with = "load::time_of_day")]
+    pub at: chrono::NaiveTime,
+}
+
+/// How failures that a retry can help are tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// How often it is tried in all.
+    #[serde(default = "load::attempts")]
+    pub attempts: u32,
+    /// Wait before the second try; it doubles each time.
+    #[serde(default = "load::first_wait")]
+    pub first: Span,
+    /// Longest wait.
+    #[serde(default = "load::longest_wait")]
+    pub most: Span,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { attempts: load::attempts(), first: load::first_wait(), most: load::longest_wait() }
+    }
+}
+
+/// How much may be wrong before a whole batch is held for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// What happens to columns the mapping and the contract do not know.
+    #[serde(default)]
+    pub unknown_columns: UnknownColumns,
+    /// Share of held rows over which the batch is held.
+    #[serde(default = "load::max_quarantined")]
+    pub max_quarantined: Share,
+    /// Share of the reporter's rows that a snapshot may end.
+    #[serde(default = "load::max_removed")]
+    pub max_removed: Share,
+    /// SQL boolean over their columns: rows for which it holds delete their key.
+    pub deleted_when: Option<String>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            unknown_columns: UnknownColumns::default(),
+            max_quarantined: load::max_quarantined(),
+            max_removed: load::max_removed(),
+            deleted_when: None,
+        }
+    }
+}
+
+/// What happens to columns the mapping and the contract do not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownColumns {
+    /// Nothing: they stay in the landed file.
+    #[default]
+    Ignore,
+    /// The file is held whole.
+    Refuse,
+}
+
+/// A share, kept in parts of a million so that comparing is exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Share {
+    parts_per_million: u64,
+}
+
+impl Share {
+    /// Whether `part` of `whole` is more than this share.
+    pub fn is_exceeded_by(self, part: u64, whole: u64) -> bool {
+        u128::from(part) * 1_000_000 > u128::from(whole) * u128::from(self.parts_per_million)
+    }
+}
+
+impl std::fmt::Display for Share {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (whole, rest) = (self.parts_per_million / 10_000, self.parts_per_million % 10_000);
+        if rest == 0 { write!(f, "{whole}%") } else { write!(f, "{whole}.{rest:04}%") }
+    }
+}
+
+impl TryFrom<String> for Share {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let fault = || format!("`{text}` is no share; write for example \"5%\"");
+        let number = text.strip_suffix('%').ok_or_else(fault)?;
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if fraction.len() > 4 {
+            return Err(fault());
+        }
+        let digits = format!("{whole}{fraction:0<4}");
+        let parts_per_million: u64 = digits.parse().map_err(|_| fault())?;
+        if parts_per_million > 1_000_000 {
+            return Err(fault());
+        }
+        Ok(Self { parts_per_million })
+    }
+}
+
+impl Feeds {
+    /// Reads `feeds/*.toml` of a deployment.
+    ///
+    /// # Errors
+    /// Refused: every fault of every file, with file, line and key.
+    pub fn load(deployment: &std::path::Path) -> crate::Result<Self> {
+        load::feeds(deployment)
+    }
+
+    /// The feeds, by feed_id.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Feed>> {
+        self.feeds.values()
+    }
+
+    /// A feed by its id.
+    pub fn get(&self, feed_id: &str) -> Option<&Arc<Feed>> {
+        self.feeds.get(feed_id)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.feeds.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.feeds.is_empty()
+    }
+}
+
+impl FromIterator<Feed> for Feeds {
+    fn from_iter<T: IntoIterator<Item = Feed>>(feeds: T) -> Self {
+        Self { feeds: feeds.into_iter().map(|feed| (feed.feed_id.clone(), Arc::new(feed))).collect() }
+    }
+}
+
+/// Where a deployment keeps its feeds.
+fn folder(deployment: &std::path::Path) -> PathBuf {
+    deployment.join("feeds")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_compares_exactly_at_its_edge() {
+        let share = Share::try_from("5%".to_owned()).unwrap();
+        assert!(!share.is_exceeded_by(5, 100));
+        assert!(share.is_exceeded_by(6, 100));
+        assert!(share.is_exceeded_by(51, 1000));
+        assert!(!share.is_exceeded_by(0, 0));
+        assert!(Share::try_from("0.5".to_owned()).is_err());
+        assert!(Share::try_from("101%".to_owned()).is_err());
+    }
+}

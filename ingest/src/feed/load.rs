@@ -1,0 +1,248 @@
+//! Reading feed files. A fault names file, line and key; all faults of all files are told at once.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anze_warehouse::{contract, reference};
+use serde::{Deserialize, Deserializer};
+
+use super::{CatchUp, Deadline, Feed, Feeds, Mode, Overlap, Policy, Retry, Share, folder};
+use crate::decode::{ColumnConfig, ConfigFault, ConstantConfig, Format, FormatConfig, Mapping};
+use crate::error::{Error, ErrorKind, Result};
+use crate::schedule::CronSchedule;
+use crate::source::SourceConfig;
+use crate::span::Span;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FeedFile {
+    #[serde(default)]
+    title: String,
+    dataset: String,
+    reporter: String,
+    region_code: Option<String>,
+    department: Option<String>,
+    #[serde(default)]
+    mode: Mode,
+    schedule: Option<String>,
+    #[serde(default)]
+    catch_up: CatchUp,
+    #[serde(default = "a_week")]
+    catch_up_window: Span,
+    #[serde(default)]
+    overlap: Overlap,
+    deadline: Option<Deadline>,
+    #[serde(default)]
+    retry: Retry,
+    #[serde(default)]
+    takes_over: Vec<String>,
+    source: SourceConfig,
+    format: FormatConfig,
+    #[serde(default)]
+    columns: BTreeMap<String, ColumnConfig>,
+    #[serde(default)]
+    constants: BTreeMap<String, ConstantConfig>,
+    #[serde(default)]
+    contract: Policy,
+}
+
+pub(super) fn feeds(deployment: &Path) -> Result<Feeds> {
+    let folder = folder(deployment);
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Feeds::default()),
+        Err(error) => return Err(Error::caused(ErrorKind::Refused, "the folder feeds/ cannot be read", error)),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "toml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let (mut feeds, mut faults) = (Vec::new(), Vec::new());
+    for path in paths {
+        let feed_id = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| Error::caused(ErrorKind::Refused, format!("feeds/{feed_id}.toml cannot be read"), error))?;
+        match feed(&feed_id, &text) {
+            Ok(feed) => feeds.push(feed),
+            Err(found) => faults.extend(found),
+        }
+    }
+    if faults.is_empty() { Ok(feeds.into_iter().collect()) } else { Err(Error::new(ErrorKind::Refused, faults.join("\n"))) }
+}
+
+/// Reads one feed file; all its faults at once, each with file, line and key.
+fn feed(feed_id: &str, text: &str) -> Result<Feed, Vec<String>> {
+    let place = |key: &[String]| match line_of(text, key) {
+        Some(line) => format!("feeds/{feed_id}.toml, line {line}"),
+        None => format!("feeds/{feed_id}.toml"),
+    };
+    if !feed_id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) || feed_id.is_empty() {
+        return Err(vec![format!("feeds/{feed_id}.toml: name feed files with letters, digits, - and _ only")]);
+    }
+    let file: FeedFile = toml::from_str(text).map_err(|error| vec![format!("feeds/{feed_id}.toml: {error}")])?;
+    let mut faults = Vec::new();
+    let mut fault = |key: &[&str], message: String| {
+        let key: Vec<String> = key.iter().map(|part| (*part).to_owned()).collect();
+        faults.push(format!("{}: {}: {message}", place(&key), key.join(".")));
+    };
+    let schedule = file.schedule.as_deref().and_then(|text| match CronSchedule::parse(text) {
+        Ok(schedule) => Some(schedule),
+        Err(message) => {
+            fault(&["schedule"], message);
+            None
+        }
+    });
+    if file.reporter == reference::REPORTER {
+        fault(&["reporter"], format!("`{}` is the reporter of shipped rows; name who answers for this feed", reference::REPORTER));
+    }
+    if file.retry.attempts == 0 {
+        fault(&["retry"], "attempts must be at least 1".to_owned());
+    }
+    if let Some(message) = file.source.fault() {
+        fault(&["source"], message);
+    }
+    let Some(contract) = contract::builtin().dataset(&file.dataset).map(Arc::clone) else {
+        let known: Vec<&str> = contract::builtin().datasets().iter().map(|c| c.name.as_str()).collect();
+        fault(&["dataset"], format!("`{}` is no dataset; there are {}", file.dataset, known.join(", ")));
+        return Err(faults);
+    };
+    let mut decoding_faults: Vec<ConfigFault> = Vec::new();
+    let format = Format::new(&file.format).map_err(|found| decoding_faults.extend(found)).ok();
+    let mapping =
+        Mapping::new(&file.columns, &file.constants, &contract).map_err(|found| decoding_faults.extend(found)).ok();
+    faults.extend(decoding_faults.into_iter().map(|found| {
+        format!("{}: {}: {}", place(&found.key), found.key.join("."), found.message)
+    }));
+    match (format, mapping) {
+        (Some(format), Some(mapping)) if faults.is_empty() => Ok(Feed {
+            feed_id: feed_id.to_owned(),
+            title: if file.title.is_empty() { feed_id.to_owned() } else { file.title },
+            contract,
+            reporter: file.reporter,
+            region_code: file.region_code,
+            department: file.department,
+            mode: file.mode,
+            schedule,
+            catch_up: file.catch_up,
+            catch_up_window: file.catch_up_window,
+            overlap: file.overlap,
+            deadline: file.deadline,
+            retry: file.retry,
+            takes_over: file.takes_over,
+            source: file.source,
+            format,
+            mapping,
+            policy: file.contract,
+        }),
+        _ => Err(faults),
+    }
+}
+
+/// The line on which a key stands: its last part, inside the table of its first where it has one.
+fn line_of(text: &str, key: &[String]) -> Option<usize> {
+    let (last, tables) = key.split_last()?;
+    let header = tables.first().map(|table| format!("[{table}]"));
+    let mut inside = header.is_none();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim_start();
+        if line.starts_with('[') {
+            inside = header.as_ref().is_some_and(|header| line.starts_with(header.as_str()));
+            if !inside && line.starts_with(&format!("[{last}]")) {
+                return Some(number + 1);
+            }
+            continue;
+        }
+        let name = line.split('=').next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+        if inside && name == last {
+            return Some(number + 1);
+        }
+    }
+    None
+}
+
+pub(super) fn attempts() -> u32 {
+    5
+}
+
+pub(super) fn first_wait() -> Span {
+    Span(Duration::from_secs(10))
+}
+
+pub(super) fn longest_wait() -> Span {
+    Span(Duration::from_secs(600))
+}
+
+fn a_week() -> Span {
+    Span(Duration::from_secs(7 * 86_400))
+}
+
+pub(super) fn max_quarantined() -> Share {
+    Share { parts_per_million: 50_000 }
+}
+
+pub(super) fn max_removed() -> Share {
+    Share { parts_per_million: 200_000 }
+}
+
+pub(super) fn time_of_day<'de, D: Deserializer<'de>>(text: D) -> Result<chrono::NaiveTime, D::Error> {
+    let text = String::deserialize(text)?;
+    chrono::NaiveTime::parse_from_str(&text, "%H:%M")
+        .map_err(|_| serde::de::Error::custom(format!("`{text}` is no time of day; write for example \"18:00\"")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+title = "人保财险 保单"
+dataset = "policy"
+reporter = "PICC"
+schedule = "0 30 2 * * *"
+deadline = { workdays = 1, at = "18:00" }
+
+[source]
+kind = "http"
+url = "https://feeds.example/policies?day={slot_date}"
+
+[format]
+kind = "csv"
+encoding = "gb18030"
+
+[columns]
+"保单号" = "policy_no"
+"保费(万元)" = { to = "premium_written", scale = 10000 }
+
+[constants]
+insurer_code = "PICC"
+"#;
+
+    #[test]
+    fn a_feed_as_the_interface_shows_it_is_read() {
+        let feed = feed("picc-policy", GOOD).unwrap();
+        assert_eq!(feed.contract.name, "policy");
+        assert_eq!(feed.retry.attempts, 5);
+        assert!(feed.policy.max_quarantined.is_exceeded_by(6, 100));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let faults = feed("picc-policy", &GOOD.replace("reporter =", "repoter =")).unwrap_err();
+        assert!(faults[0].contains("feeds/picc-policy.toml"), "{faults:?}");
+        assert!(faults[0].contains("line 4") && faults[0].contains("repoter"), "{faults:?}");
+    }
+
+    #[test]
+    fn a_bad_schedule_and_an_unknown_column_are_told_together_with_their_lines() {
+        let text = GOOD.replace("0 30 2 * * *", "every day").replace("= \"policy_no\"", "= \"policyno\"");
+        let faults = feed("picc-policy", &text).unwrap_err();
+        assert!(faults.iter().any(|fault| fault.contains("line 5")), "{faults:?}");
+        assert!(faults.iter().any(|fault| fault.contains("policy_no")), "{faults:?}");
+    }
+}

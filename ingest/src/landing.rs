@@ -1,0 +1,277 @@
+//! Landing: the bytes, unchanged, under their SHA-256, synced, before anything looks at them.
+//!
+//! A landed file lies at `landed/<first two>/<sha256>`. A delivery that is not in a release yet
+//! has a note in `pending/`; what was landed and not loaded at a crash is loaded by the next run.
+
+use std::fs::{self, File};
+use std::io::{BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anze_warehouse::Warehouse;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::{Stream, StreamExt};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Bytes on their way in: complete and hashed, not landed yet.
+#[derive(Debug)]
+pub struct Incoming {
+    file: PathBuf,
+    /// SHA-256 in lower-case hexadecimal.
+    pub sha256: String,
+    /// Size in bytes.
+    pub size: u64,
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        // Landed files were renamed away; what is still here was not wanted.
+        let _ = fs::remove_file(&self.file);
+    }
+}
+
+/// One delivery, landed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Its batch.
+    pub batch_id: String,
+    /// Its feed.
+    pub feed_id: String,
+    /// Path, slot or push key.
+    pub object: String,
+    /// SHA-256 of the bytes.
+    pub sha256: String,
+    /// Size of the bytes.
+    pub bytes: u64,
+    /// Where they lie, below the warehouse.
+    pub landed_path: String,
+    /// When they landed.
+    pub landed_at: DateTime<Utc>,
+    /// The slot they fulfil.
+    pub slot_at: Option<DateTime<Utc>>,
+}
+
+/// The landing place of a warehouse.
+#[derive(Debug, Clone)]
+pub struct Landing {
+    data: PathBuf,
+}
+
+static INCOMING: AtomicU64 = AtomicU64::new(0);
+
+impl Landing {
+    /// The landing place of a warehouse.
+    pub fn of(warehouse: &Warehouse) -> Self {
+        Self { data: warehouse.store().path().to_owned() }
+    }
+
+    /// Takes in a stream of bytes, up to a limit.
+    ///
+    /// # Errors
+    /// As the stream's; Source, where there is more than `limit`.
+    pub async fn receive(
+        &self,
+        mut bytes: impl Stream<Item = Result<Bytes>> + Unpin,
+        limit: u64,
+    ) -> Result<Incoming> {
+        let mut receiving = Receiving::start(self)?;
+        while let Some(part) = bytes.next().await {
+            receiving.write(&part?)?;
+            if receiving.incoming.size > limit {
+                let what = format!("the source sent more than {limit} bytes; raise max_bytes if that is right");
+                return Err(Error::new(ErrorKind::Source, what));
+            }
+        }
+        receiving.finish()
+    }
+
+    /// Takes in a copy of a file.
+    ///
+    /// # Errors
+    /// Source, where the file cannot be read.
+    pub async fn copy(&self, file: &Path) -> Result<Incoming> {
+        let (landing, file) = (self.clone(), file.to_owned());
+        blocking(move || {
+            let explain = |error| {
+                Error::caused(ErrorKind::Source, format!("the file {} cannot be read", file.display()), error)
+            };
+            let mut source = File::open(&file).map_err(explain)?;
+            let mut receiving = Receiving::start(&landing)?;
+            let mut buffer = vec![0; 1 << 20];
+            loop {
+                match source.read(&mut buffer).map_err(explain)? {
+                    0 => return receiving.finish(),
+                    read => receiving.write(&buffer[..read])?,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Lands bytes for a delivery and notes it as pending; both survive a power cut.
+    ///
+    /// # Errors
+    /// Warehouse.
+    pub async fn land(&self, incoming: Incoming, delivery: Delivery) -> Result<Delivery> {
+        let landing = self.clone();
+        blocking(move || {
+            let target = landing.data.join(&delivery.landed_path);
+            make_folder(target.parent().unwrap_or(&landing.data))?;
+            if !target.exists() {
+                fs::rename(&incoming.file, &target)?;
+                sync_folder(target.parent().unwrap_or(&landing.data))?;
+            }
+            let pending = landing.data.join("pending");
+            make_folder(&pending)?;
+            let note = landing.note(&delivery);
+            let unfinished = note.with_extension("unfinished");
+            let mut file = File::create(&unfinished)?;
+            file.write_all(&serde_json::to_vec_pretty(&delivery)?)?;
+            file.sync_all()?;
+            fs::rename(&unfinished, &note)?;
+            sync_folder(&pending)?;
+            Ok(delivery)
+        })
+        .await
+    }
+
+    /// Deliveries landed and not noted as loaded, in order of landing, feed and object.
+    ///
+    /// # Errors
+    /// Warehouse, where a note does not parse.
+    pub fn pending(&self) -> Result<Vec<Delivery>> {
+        let entries = match fs::read_dir(self.data.join("pending")) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut pending: Vec<Delivery> = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            if path.extension().is_some_and(|ending| ending == "json") {
+                pending.push(serde_json::from_slice(&fs::read(&path)?)?);
+            }
+        }
+        pending.sort_by(|a, b| (a.landed_at, &a.feed_id, &a.object).cmp(&(b.landed_at, &b.feed_id, &b.object)));
+        Ok(pending)
+    }
+
+    /// Forgets the note of a delivery whose batch is in a release.
+    ///
+    /// # Errors
+    /// Warehouse.
+    pub fn loaded(&self, delivery: &Delivery) -> Result<()> {
+        match fs::remove_file(self.note(delivery)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens a landed file.
+    ///
+    /// # Errors
+    /// Warehouse, naming the file that is missing.
+    pub fn open(&self, landed_path: &str) -> Result<BufReader<File>> {
+        let file = File::open(self.data.join(landed_path)).map_err(|error| {
+            Error::caused(ErrorKind::Warehouse, format!("the landed file {landed_path} cannot be read"), error)
+        })?;
+        Ok(BufReader::with_capacity(1 << 20, file))
+    }
+
+    /// Removes bytes that a crash left on their way in; only the writer may.
+    pub fn sweep(&self) -> Result<()> {
+        let Ok(entries) = fs::read_dir(self.data.join("incoming")) else { return Ok(()) };
+        for entry in entries {
+            fs::remove_file(entry?.path())?;
+        }
+        Ok(())
+    }
+
+    fn note(&self, delivery: &Delivery) -> PathBuf {
+        self.data.join("pending").join(format!("{}.json", delivery.batch_id))
+    }
+}
+
+/// Where bytes with this hash lie, below the warehouse.
+pub fn landed_path(sha256: &str) -> String {
+    format!("landed/{}/{sha256}", &sha256[..2])
+}
+
+/// The name of a batch: the same delivery has the same name on any machine.
+///
+/// `occurrence` counts how often this feed took this object with these bytes before.
+pub fn batch_id(feed_id: &str, object: &str, sha256: &str, occurrence: u64) -> String {
+    let mut digest = Sha256::new();
+    for part in [feed_id, object, sha256, &occurrence.to_string()] {
+        digest.update(part.as_bytes());
+        digest.update([0]);
+    }
+    hex(&digest.finalize()[..10])
+}
+
+struct Receiving {
+    file: File,
+    digest: Sha256,
+    incoming: Incoming,
+}
+
+impl Receiving {
+    fn start(landing: &Landing) -> Result<Self> {
+        let folder = landing.data.join("incoming");
+        make_folder(&folder)?;
+        let number = INCOMING.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!("{}-{number}", std::process::id()));
+        let file = File::create(&path)?;
+        Ok(Self {
+            file,
+            digest: Sha256::new(),
+            incoming: Incoming { file: path, sha256: String::new(), size: 0 },
+        })
+    }
+
+    fn write(&mut self, part: &[u8]) -> Result<()> {
+        self.file.write_all(part)?;
+        self.digest.update(part);
+        self.incoming.size += part.len() as u64;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Incoming> {
+        self.file.sync_all()?;
+        self.incoming.sha256 = hex(&self.digest.finalize());
+        Ok(self.incoming)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Creates missing folders and syncs each parent, so that the new names survive a power cut.
+fn make_folder(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent() {
+        make_folder(parent)?;
+        match fs::create_dir(folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
+            _ => sync_folder(parent)?,
+        }
+    }
+    Ok(())
+}
+
+fn sync_folder(folder: &Path) -> Result<()> {
+    Ok(File::open(folder)?.sync_all()?)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::caused(ErrorKind::Warehouse, "landing was interrupted", error))?
+}

@@ -1,0 +1,284 @@
+//! One batch while it is being loaded: what was read of it and what became of its rows.
+
+use anze_warehouse::contract::Contract;
+use anze_warehouse::lineage;
+use anze_warehouse::publication::{Arrival, Outcome};
+use datafusion::arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use datafusion::arrow::compute::concat_batches;
+use datafusion::arrow::datatypes::Int64Type;
+use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use super::{BatchReport, Due, Outcomes};
+use crate::check::{Checked, Held, Reason, Remark};
+use crate::decode::Span;
+use crate::error::{Error, ErrorKind, Result};
+use crate::feed::Mode;
+
+/// A part of a batch on its way from the decoder.
+pub(super) enum Part {
+    /// Rows checked.
+    Checked(Checked),
+    /// The file, or what is left of it, cannot be read.
+    Refused((String, String)),
+}
+
+/// Published, or held whole for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchState {
+    /// Its valid rows are in the release.
+    Published,
+    /// Nothing of it is.
+    Held,
+}
+
+impl BatchState {
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Held => "held",
+        }
+    }
+}
+
+/// A remark for the findings.
+pub(super) struct Finding {
+    pub(super) key: String,
+    pub(super) row_no: u64,
+    pub(super) reason: Reason,
+}
+
+/// A batch being loaded.
+pub(super) struct Loading {
+    pub(super) due: Due,
+    rows: Vec<RecordBatch>,
+    deleted: Vec<BooleanArray>,
+    gathered: usize,
+    present: Vec<RecordBatch>,
+    remarks: Vec<Remark>,
+    pub(super) held: Vec<Held>,
+    /// Held by their key's owner in a contest that may be run again.
+    held_in_contest: u64,
+    pub(super) findings: Vec<Finding>,
+    pub(super) refused: Option<(String, String)>,
+    read: u64,
+    accepted: u64,
+    superseded: u64,
+    unchanged: u64,
+}
+
+impl Loading {
+    pub(super) fn new(due: Due) -> Self {
+        Self {
+            due,
+            rows: Vec::new(),
+            deleted: Vec::new(),
+            gathered: 0,
+            present: Vec::new(),
+            remarks: Vec::new(),
+            held: Vec::new(),
+            held_in_contest: 0,
+            findings: Vec::new(),
+            refused: None,
+            read: 0,
+            accepted: 0,
+            superseded: 0,
+            unchanged: 0,
+        }
+    }
+
+    /// Rows gathered that have not contended.
+    pub(super) fn rows(&self) -> usize {
+        self.gathered
+    }
+
+    pub(super) fn add(&mut self, checked: Checked) {
+        self.read += checked.rows_read;
+        self.held.extend(checked.held);
+        self.remarks.extend(checked.remarks);
+        if self.due.feed.mode == Mode::Snapshot {
+            self.present.push(checked.held_rows);
+            self.present.push(checked.rows.clone());
+        }
+        if let Some(deleted) = checked.deleted {
+            self.deleted.push(deleted);
+        }
+        self.gathered += checked.rows.num_rows();
+        self.rows.push(checked.rows);
+    }
+
+    pub(super) fn refuse(&mut self, reason: (String, String)) {
+        self.refused.get_or_insert(reason);
+    }
+
+    pub(super) fn is_without_rows(&self) -> bool {
+        self.read == 0
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    /// Rows that count as present in a snapshot.
+    pub(super) fn present(&self) -> &[RecordBatch] {
+        &self.present
+    }
+
+    /// Holds the batch whole where more of it is held than its feed allows.
+    pub(super) fn judge(&mut self) {
+        let held = self.held.len() as u64 + self.held_in_contest;
+        let limit = self.due.feed.policy.max_quarantined;
+        if limit.is_exceeded_by(held, self.read) {
+            let read = self.read;
+            self.refuse((
+                format!("{read} 条记录中有 {held} 条不合格，超过上限 {limit}，整批暂存待人工处理"),
+                format!("{held} of {read} records are held, over the feed's limit of {limit}; the whole batch is held"),
+            ));
+        }
+    }
+
+    /// Counts what a contest would hold, before it is made final.
+    pub(super) fn weigh(&mut self, (outcomes, _): &Outcomes<'_>) {
+        let refused = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::KeyOfAnother { .. }));
+        self.held_in_contest = refused.count() as u64;
+        self.judge();
+    }
+
+    /// The gathered rows as one arrival.
+    pub(super) fn arrival(&self, contract: &Contract) -> Result<Arrival> {
+        let rows = concat_batches(&contract.table_schema(), &self.rows)?;
+        let deleted = if self.deleted.is_empty() {
+            None
+        } else {
+            let parts: Vec<&dyn Array> = self.deleted.iter().map(|part| part as &dyn Array).collect();
+            Some(datafusion::arrow::compute::concat(&parts)?.as_boolean().clone())
+        };
+        Ok(Arrival { rows, deleted, takes_over: self.due.feed.takes_over.clone() })
+    }
+
+    /// Takes the outcomes of the gathered rows and lets the rows go.
+    pub(super) fn settle_rows(
+        &mut self,
+        contract: &Contract,
+        arrival: &Arrival,
+        (outcomes, warnings): Outcomes<'_>,
+    ) -> Result<()> {
+        let row_no = row_numbers(&arrival.rows)?;
+        for (row, outcome) in outcomes.iter().enumerate() {
+            match outcome {
+                Outcome::Accepted => self.accepted += 1,
+                Outcome::Superseded => self.superseded += 1,
+                Outcome::Unchanged => self.unchanged += 1,
+                Outcome::KeyOfAnother { owner } => {
+                    self.held.push(key_of_another(contract, &arrival.rows, row, row_no[row], owner)?);
+                }
+            }
+        }
+        let keys = KeyText::new(contract, &arrival.rows)?;
+        for remark in std::mem::take(&mut self.remarks) {
+            let Ok(row) = row_no.binary_search(&remark.row_no) else { continue };
+            if outcomes.get(row) == Some(&Outcome::Accepted) {
+                self.findings.push(Finding { key: keys.of(row)?, row_no: remark.row_no, reason: remark.reason });
+            }
+        }
+        for (row, rule) in warnings {
+            let reason = contest_remark(contract, rule);
+            self.findings.push(Finding { key: keys.of(row)?, row_no: row_no[row], reason });
+        }
+        self.rows.clear();
+        self.deleted.clear();
+        self.gathered = 0;
+        self.held_in_contest = 0;
+        Ok(())
+    }
+
+    /// What became of the batch. Every record read must be accounted for.
+    pub(super) fn report(&self) -> Result<BatchReport> {
+        let held_whole = self.is_held();
+        let count = |count: u64| if held_whole { 0 } else { count };
+        let report = BatchReport {
+            delivery: self.due.delivery.clone(),
+            dataset: self.due.feed.contract.name.clone(),
+            state: if held_whole { BatchState::Held } else { BatchState::Published },
+            reason: self.refused.clone(),
+            read: self.read,
+            accepted: count(self.accepted),
+            superseded: count(self.superseded),
+            unchanged: count(self.unchanged),
+            quarantined: if held_whole { self.read } else { self.held.len() as u64 },
+        };
+        let sum = report.accepted + report.superseded + report.unchanged + report.quarantined;
+        if sum == report.read {
+            Ok(report)
+        } else {
+            let what = format!(
+                "batch {} of feed {} does not add up: {} records read, {} accepted + {} superseded + {} unchanged + {} held",
+                report.delivery.batch_id,
+                report.delivery.feed_id,
+                report.read,
+                report.accepted,
+                report.superseded,
+                report.unchanged,
+                report.quarantined
+            );
+            Err(Error::new(ErrorKind::Warehouse, what))
+        }
+    }
+}
+
+fn row_numbers(rows: &RecordBatch) -> Result<Vec<u64>> {
+    let column = rows
+        .column_by_name(lineage::ROW_NO)
+        .ok_or_else(|| Error::new(ErrorKind::Warehouse, "rows without a row number"))?;
+    Ok(column.as_primitive::<Int64Type>().values().iter().map(|number| number.unsigned_abs()).collect())
+}
+
+fn key_of_another(contract: &Contract, rows: &RecordBatch, row: usize, row_no: u64, owner: &str) -> Result<Held> {
+    let key = KeyText::new(contract, rows)?.of(row)?;
+    let reason = Reason {
+        rule: "key_of_another_reporter".to_owned(),
+        column: contract.key.first().cloned().unwrap_or_default(),
+        message_zh: format!("主键“{key}”由报送单位“{owner}”首先报送，其他单位不能修改"),
+        message_en: format!("key `{key}` belongs to reporter `{owner}`, who sent it first"),
+    };
+    Ok(Held { row_no, span: Span { offset: 0, len: 0 }, reasons: vec![reason] })
+}
+
+fn contest_remark(contract: &Contract, rule: &str) -> Reason {
+    let (zh, en) = match rule {
+        "duplicate_key" => ("同一批中主键重复，以较新的一条为准", "the key stands twice in the batch; the newer row counts"),
+        _ => (
+            "更新时间与现行记录相同而内容不同，以后到者为准",
+            "same clock as the current version and other content; the later receipt counts",
+        ),
+    };
+    Reason {
+        rule: rule.to_owned(),
+        column: contract.key.first().cloned().unwrap_or_default(),
+        message_zh: zh.to_owned(),
+        message_en: en.to_owned(),
+    }
+}
+
+/// Keys as text, parts joined by commas, as traces and findings write them.
+struct KeyText<'r> {
+    parts: Vec<ArrayFormatter<'r>>,
+}
+
+impl<'r> KeyText<'r> {
+    fn new(contract: &Contract, rows: &'r RecordBatch) -> Result<Self> {
+        static OPTIONS: FormatOptions<'static> = FormatOptions::new();
+        let parts = contract
+            .key
+            .iter()
+            .filter_map(|name| rows.column_by_name(name))
+            .map(|column| Ok(ArrayFormatter::try_new(column.as_ref(), &OPTIONS)?))
+            .collect::<Result<_>>()?;
+        Ok(Self { parts })
+    }
+
+    fn of(&self, row: usize) -> Result<String> {
+        let parts: Vec<String> = self.parts.iter().map(|part| part.value(row).to_string()).collect();
+        Ok(parts.join(","))
+    }
+}

@@ -1,0 +1,19 @@
+-- Grain: one row per claim seen, with what it counts under. The place and sector are those of its
+-- policy (policy_no and unit_id); the insurer is the claim's own.
+select
+    claim.claim_no,
+    claim.policy_no,
+    claim.unit_id,
+    claim.reported_at,
+    claim.paid_at,
+    claim.paid_amount,
+    claim.refused_at,
+    policy.region_code as county,
+    policy.sector,
+    claim.insurer_code as insurer,
+    'claim' as dataset,
+    claim.claim_no as key,
+    claim.batch_id,
+    claim.row_no
+from seen.claim as claim
+left join policy on policy.policy_no = claim.policy_no and policy.unit_id = claim.unit_id

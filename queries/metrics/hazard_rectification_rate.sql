@@ -1,0 +1,16 @@
+-- Grain: one row per hazard found in [$from, $to).
+select
+    hazard.county,
+    hazard.sector,
+    hazard.size,
+    hazard.insurer,
+    case when hazard.verified_on is not null then 1 else 0 end as numerator,
+    1 as denominator,
+    hazard.dataset,
+    hazard.key,
+    hazard.batch_id,
+    hazard.row_no
+from placed_hazard as hazard
+where
+    hazard.found_on >= $from
+    and hazard.found_on < $to

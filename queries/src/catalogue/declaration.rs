@@ -1,0 +1,278 @@
+//! A metric's TOML: what its cases mean. Unknown keys and contradictions are refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::parameter::{Parameter, ParameterEntry};
+use super::{Metric, SurvivalField, ValueOf, is_share};
+use crate::dimension::Dimension;
+use crate::error::{Error, Position, Result};
+use crate::statement::Statement;
+
+/// Unit of a metric's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Numerator over denominator.
+    Ratio,
+    /// A thousand times numerator over denominator.
+    PerMille,
+    /// The numerator; the denominator is its context.
+    Count,
+    /// The numerator in 元; the denominator is its context.
+    Amount,
+    /// Days.
+    Days,
+    /// Numerator over denominator, in the numerator's unit.
+    Mean,
+    /// Numerator over denominator, without a unit.
+    Index,
+}
+
+impl Unit {
+    /// Its name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ratio => "ratio",
+            Self::PerMille => "per_mille",
+            Self::Count => "count",
+            Self::Amount => "amount",
+            Self::Days => "days",
+            Self::Mean => "mean",
+            Self::Index => "index",
+        }
+    }
+}
+
+/// What a metric is about in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The end of a day.
+    AsOf,
+    /// A half-open period.
+    Period,
+}
+
+/// Which values are better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// More is better.
+    Higher,
+    /// Less is better.
+    Lower,
+    /// Neither.
+    None,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Declaration {
+    title: String,
+    title_en: String,
+    definition: String,
+    definition_en: String,
+    basis: String,
+    owner: String,
+    unit: Unit,
+    kind: Kind,
+    direction: Direction,
+    dimensions: Vec<Dimension>,
+    #[serde(default)]
+    params: BTreeMap<String, ParameterEntry>,
+    #[serde(default)]
+    rules: Vec<String>,
+    value: Option<ValueEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ValueEntry {
+    kind: ValueKind,
+    survival: Option<String>,
+    #[serde(default)]
+    fields: BTreeMap<String, FieldEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ValueKind {
+    Sum,
+    KaplanMeier,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FieldEntry {
+    survival: Option<String>,
+    days: Option<i64>,
+}
+
+/// The text and the name of a metric's two files.
+pub(super) struct Source<'a> {
+    pub(super) id: &'a str,
+    pub(super) toml_file: String,
+    pub(super) toml: &'a str,
+    pub(super) sql_file: String,
+    pub(super) sql: &'a str,
+}
+
+/// Reads a metric from its two files.
+pub(super) fn metric(source: Source<'_>) -> Result<Metric> {
+    let in_toml = |message: String| Error::catalogue(format!("{}: {message}", source.toml_file));
+    let in_sql = |error: Error| Error::catalogue(format!("{}: {error}", source.sql_file));
+    let mut letters = source.id.bytes();
+    let plain = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'_';
+    if !letters.next().is_some_and(|first| first.is_ascii_lowercase()) || !letters.all(plain) {
+        return Err(in_toml("a metric's id is lower case letters, digits and _".to_owned()));
+    }
+    let declaration: Declaration = toml::from_str(source.toml).map_err(|error| {
+        let position = error.span().map(|span| position_of(source.toml, span.start));
+        Error::catalogue(format!("{}: {}", source.toml_file, error.message())).at(position)
+    })?;
+    let params = declaration
+        .params
+        .into_iter()
+        .map(|(name, entry)| Parameter::declared(name, entry).map_err(&in_toml))
+        .collect::<Result<Vec<_>>>()?;
+    let metric = Metric {
+        id: source.id.to_owned(),
+        title: declaration.title,
+        title_en: declaration.title_en,
+        definition: declaration.definition,
+        definition_en: declaration.definition_en,
+        basis: declaration.basis,
+        owner: declaration.owner,
+        unit: declaration.unit,
+        kind: declaration.kind,
+        direction: declaration.direction,
+        dimensions: declaration.dimensions,
+        params,
+        rules: declaration.rules,
+        value: value(declaration.value).map_err(&in_toml)?,
+        cases: Statement::parse(source.sql).map_err(in_sql)?,
+        sql: source.sql.to_owned(),
+        sql_file: source.sql_file.clone(),
+    };
+    dimensions_agree(&metric).map_err(in_toml)?;
+    placeholders_agree(&metric).map_err(in_sql)?;
+    Ok(metric)
+}
+
+fn value(entry: Option<ValueEntry>) -> Result<ValueOf, String> {
+    let Some(entry) = entry else { return Ok(ValueOf::Sums) };
+    let share = |text: String| match is_share(&text) {
+        true => Ok(text),
+        false => Err(format!("survival = \"{text}\" is no share between 0 and 1")),
+    };
+    match (entry.kind, entry.survival) {
+        (ValueKind::Sum, None) if entry.fields.is_empty() => Ok(ValueOf::Sums),
+        (ValueKind::Sum, _) => Err("a value of kind sum has no survival and no fields".to_owned()),
+        (ValueKind::KaplanMeier, None) => Err("a value of kind kaplan_meier needs its survival".to_owned()),
+        (ValueKind::KaplanMeier, Some(survival)) => {
+            let fields = entry.fields.into_iter().map(|(name, field)| match (field.survival, field.days) {
+                (Some(survival), None) => Ok((name, SurvivalField::Quantile(share(survival)?))),
+                (None, Some(days)) => Ok((name, SurvivalField::Within(days))),
+                _ => Err(format!("value.fields.{name} needs either survival or days")),
+            });
+            Ok(ValueOf::KaplanMeier { survival: share(survival)?, fields: fields.collect::<Result<Vec<_>, String>>()? })
+        }
+    }
+}
+
+fn dimensions_agree(metric: &Metric) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = metric.dimensions.iter().find(|dimension| !seen.insert(**dimension)) {
+        return Err(format!("dimension {twice} stands twice"));
+    }
+    let needs = |one: Dimension, other: Dimension| match seen.contains(&one) && !seen.contains(&other) {
+        true => Err(format!("where {one} is a dimension, {other} is one too: list it")),
+        false => Ok(()),
+    };
+    needs(Dimension::City, Dimension::County)?;
+    needs(Dimension::County, Dimension::City)?;
+    needs(Dimension::Sector, Dimension::Department)?;
+    match metric.kind {
+        Kind::AsOf if seen.contains(&Dimension::Month) => {
+            Err("month is a dimension of periods only; an as-of metric has a trend".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Every placeholder is declared, and every parameter is used.
+fn placeholders_agree(metric: &Metric) -> Result<()> {
+    let days: &[&str] = match metric.kind {
+        Kind::AsOf => &["as_of", "observed_until"],
+        Kind::Period => &["from", "to", "observed_until"],
+    };
+    let used = metric.cases.placeholders();
+    let declared = |name: &str| days.contains(&name) || metric.param(name).is_some();
+    if let Some(stray) = used.iter().find(|placeholder| !declared(&placeholder.name)) {
+        let own = metric.params.iter().map(|param| param.name.as_str());
+        let known: Vec<String> = days.iter().copied().chain(own).map(|name| format!("${name}")).collect();
+        let message = format!("${} is not declared; there are {}", stray.name, known.join(", "));
+        return Err(Error::catalogue(message).at(stray.position));
+    }
+    match metric.params.iter().find(|param| !used.iter().any(|used| used.name == param.name)) {
+        Some(unused) => Err(Error::catalogue(format!("the parameter {} is not used", unused.name))),
+        None => Ok(()),
+    }
+}
+
+/// Line and column of a byte offset.
+fn position_of(text: &str, offset: usize) -> Position {
+    let before = &text[..offset.min(text.len())];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    Position { line: line as u64, column: before[line_start..].chars().count() as u64 + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOML: &str = "title = '率'\ntitle_en = 'Rate'\ndefinition = ''\ndefinition_en = ''\nbasis = ''\n\
+                        owner = ''\nunit = 'ratio'\nkind = 'as_of'\ndirection = 'higher'\n";
+
+    fn read(toml: &str, sql: &str) -> Result<Metric> {
+        metric(Source {
+            id: "rate",
+            toml_file: "metrics/rate.toml".into(),
+            toml,
+            sql_file: "metrics/rate.sql".into(),
+            sql,
+        })
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_file_line_and_column() {
+        let error = read(&format!("{TOML}dimensions = []\nthreshhold = 1\n"), "select 1").unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("metrics/rate.toml: unknown field `threshhold`"), "{text}");
+        assert!(text.ends_with("(line 11, column 1)"), "{text}");
+    }
+
+    #[test]
+    fn a_placeholder_that_nobody_declared_is_refused_where_it_stands() {
+        let error = read(&format!("{TOML}dimensions = []\n"), "select 1\nwhere $from < 1").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "metrics/rate.sql: $from is not declared; there are $as_of, $observed_until (line 2, column 7)"
+        );
+    }
+
+    #[test]
+    fn sector_without_department_is_refused() {
+        let error = read(&format!("{TOML}dimensions = ['sector']\n"), "select 1").unwrap_err();
+        assert!(error.to_string().contains("department is one too"), "{error}");
+    }
+
+    #[test]
+    fn month_is_no_dimension_of_a_day() {
+        let error = read(&format!("{TOML}dimensions = ['month']\n"), "select 1").unwrap_err();
+        assert!(error.to_string().contains("periods only"), "{error}");
+    }
+}

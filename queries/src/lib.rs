@@ -1,0 +1,47 @@
+//! What the numbers mean: the catalogue of metrics, the marts they read, the engine that answers.
+//!
+//! A metric's SQL returns cases; the engine sums them up, so that the evidence of an answer is the
+//! same rows. Values are bound, never pasted; sums are exact.
+
+mod answer;
+mod cases;
+mod catalogue;
+mod dimension;
+mod engine;
+mod error;
+mod evidence;
+mod functions;
+mod groups;
+#[cfg(test)]
+mod handworked;
+mod names;
+mod quantity;
+mod question;
+mod rule_book;
+mod session;
+mod span;
+mod sql;
+mod stale;
+mod statement;
+mod suggestion;
+mod survival;
+mod trend;
+
+mod embedded {
+    include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+}
+
+pub use answer::{Figure, Member, MetricAnswer, Row};
+pub use catalogue::{Catalogue, Direction, Kind, Metric, Parameter, ParameterType, Unit};
+pub use dimension::{Dimension, UNKNOWN};
+pub use engine::answer;
+pub use error::{Error, ErrorKind, Position, Result};
+pub use evidence::{EvidencePage, EvidenceRow, MOST_ROWS, Side, evidence};
+pub use names::name_en;
+pub use quantity::Quantity;
+pub use question::MetricRequest;
+pub use session::session;
+pub use span::Span;
+pub use sql::{QueryLimits, sql, sql_with};
+pub use statement::Value;
+pub use trend::trend;

@@ -1,0 +1,25 @@
+//! The warehouse of Anze: contracts, tables, releases, scans.
+//!
+//! A release is one consistent version of all tables; readers see releases and nothing else.
+
+pub mod contract;
+pub mod credit_code;
+pub mod error;
+pub mod functions;
+pub mod lineage;
+pub mod live;
+pub mod publication;
+pub mod reference;
+pub mod release;
+pub mod session;
+pub mod store;
+pub mod table;
+pub mod warehouse;
+
+mod embedded {
+    include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+}
+
+pub use error::{Error, ErrorKind, Result};
+pub use release::Release;
+pub use warehouse::Warehouse;

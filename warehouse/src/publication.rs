@@ -1,0 +1,232 @@
+//! A publication: changes to many tables, prepared beside the last release, visible all at once.
+//!
+//! Files are written and tables committed first; the release's manifest is created last. A crash
+//! before that leaves garbage and commits that no release names; the next writer starts again
+//! from the release, whatever the logs say beyond it.
+
+mod arrivals;
+mod files;
+mod findings;
+mod snapshot;
+mod versions;
+mod working;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::json::ReaderBuilder;
+use datafusion::prelude::SessionContext;
+use sha2::{Digest, Sha256};
+
+pub use arrivals::{Arrival, Outcome, RowWarning, Upserted};
+pub use snapshot::{Absence, Snapshot};
+use working::WorkingTable;
+
+use crate::contract;
+use crate::error::{Error, ErrorKind, Result};
+use crate::live::LiveRow;
+use crate::release::{Manifest, Release, release_tables};
+use crate::table::{DataFile, TableKind, TableName};
+use crate::warehouse::{Lease, Warehouse};
+
+/// The one writer of a warehouse.
+#[derive(Debug)]
+pub struct Writer {
+    warehouse: Arc<Warehouse>,
+    _lease: Lease,
+}
+
+impl Writer {
+    pub(crate) fn new(warehouse: Arc<Warehouse>, lease: Lease) -> Self {
+        Self { warehouse, _lease: lease }
+    }
+
+    /// The warehouse it writes.
+    pub fn warehouse(&self) -> &Arc<Warehouse> {
+        &self.warehouse
+    }
+
+    /// Starts the next release over the last one.
+    ///
+    /// `at` is the instant of publication and `day` its observation day.
+    ///
+    /// # Errors
+    /// Storage, Corrupt.
+    pub async fn begin(&self, at: DateTime<Utc>, day: NaiveDate) -> Result<Publication<'_>> {
+        let last = self.warehouse.latest().await?;
+        let manifest = match &last {
+            Some(release) => Manifest {
+                release: release.number() + 1,
+                published_at: at,
+                day,
+                batches: Vec::new(),
+                ..release.manifest().clone()
+            },
+            None => Manifest { published_at: at, ..Manifest::first(day) },
+        };
+        Ok(Publication { writer: self, last, manifest, tables: BTreeMap::new(), touched: HashSet::new() })
+    }
+}
+
+/// The next release while it is being prepared.
+pub struct Publication<'w> {
+    writer: &'w Writer,
+    last: Option<Arc<Release>>,
+    manifest: Manifest,
+    tables: BTreeMap<TableName, WorkingTable>,
+    /// Datasets whose current rows changed.
+    touched: HashSet<String>,
+}
+
+/// A state to return to, where a batch turns out to be held whole.
+pub struct Savepoint {
+    files: BTreeMap<TableName, Vec<DataFile>>,
+    touched: HashSet<String>,
+}
+
+impl Publication<'_> {
+    /// Number the release will have.
+    pub fn release_number(&self) -> u64 {
+        self.manifest.release
+    }
+
+    /// The release it builds on.
+    pub fn last(&self) -> Option<&Arc<Release>> {
+        self.last.as_ref()
+    }
+
+    /// Notes a batch as part of the release.
+    pub fn note_batch(&mut self, batch_id: &str) {
+        self.manifest.batches.push(batch_id.to_owned());
+    }
+
+    /// Where a feed's incremental source stands after this release.
+    pub fn set_cursor(&mut self, feed_id: &str, cursor: String) {
+        self.manifest.cursors.insert(feed_id.to_owned(), cursor);
+    }
+
+    /// Appends rows to a system table of the release.
+    ///
+    /// # Errors
+    /// Storage; Internal where a row does not fit the table's contract.
+    pub async fn append_system(&mut self, table: &str, rows: &[LiveRow]) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let contract = contract::builtin()
+            .system_table(table)
+            .ok_or_else(|| Error::new(ErrorKind::Internal, format!("no system table {table}")))?;
+        let schema = contract.table_schema();
+        let mut decoder = ReaderBuilder::new(Arc::clone(&schema)).with_batch_size(rows.len()).build_decoder()?;
+        decoder.serialize(rows)?;
+        let batch = decoder.flush()?.unwrap_or_else(|| RecordBatch::new_empty(schema));
+        self.append(TableName::new(TableKind::System, table), &[batch]).await
+    }
+
+    /// Replaces all rows of a system table of the release.
+    ///
+    /// # Errors
+    /// Storage; Internal where a row does not fit the table's contract.
+    pub async fn replace_system(&mut self, table: &str, rows: &[LiveRow]) -> Result<()> {
+        self.working(&TableName::new(TableKind::System, table)).await?.files.clear();
+        self.append_system(table, rows).await
+    }
+
+    /// The rows as they would be published now, for look-ups and for deriving further tables.
+    ///
+    /// # Errors
+    /// Storage, Corrupt.
+    pub async fn session(&mut self, limits: &crate::session::Limits) -> Result<SessionContext> {
+        let session = crate::session::build(limits, Some(self.writer.warehouse.store()))?;
+        self.preview().await?.register(&session)?;
+        Ok(session)
+    }
+
+    /// Remembers the state before a batch.
+    pub fn savepoint(&self) -> Savepoint {
+        Savepoint {
+            files: self.tables.iter().map(|(name, table)| (name.clone(), table.files.clone())).collect(),
+            touched: self.touched.clone(),
+        }
+    }
+
+    /// Forgets everything since a savepoint; files written since are garbage.
+    pub fn restore(&mut self, savepoint: Savepoint) {
+        for (name, table) in &mut self.tables {
+            match savepoint.files.get(name) {
+                Some(files) => table.files.clone_from(files),
+                None => table.files.clone_from(&table.released),
+            }
+        }
+        self.touched = savepoint.touched;
+    }
+
+    /// Whether anything would change.
+    pub fn is_empty(&self) -> bool {
+        self.tables.values().all(|table| !table.changed()) && self.manifest.batches.is_empty()
+    }
+
+    /// Commits every changed table, then creates the manifest: the release is there, whole.
+    ///
+    /// # Errors
+    /// Storage, Busy. The last release stands.
+    pub async fn publish(mut self) -> Result<Arc<Release>> {
+        self.settle_findings().await?;
+        self.note_release().await?;
+        let at_ms = self.manifest.published_at.timestamp_millis();
+        for (name, table) in &mut self.tables {
+            if !table.changed() {
+                continue;
+            }
+            let version = table.commit(at_ms).await?;
+            self.manifest.tables.insert(name.path(), version.version);
+            self.writer.warehouse.remember_version(&version);
+        }
+        self.manifest.contracts = contracts_digest();
+        self.manifest.create(self.writer.warehouse.store()).await?;
+        let number = self.manifest.release;
+        self.writer
+            .warehouse
+            .release(number)
+            .await?
+            .ok_or_else(|| Error::new(ErrorKind::Internal, format!("release {number} vanished after publishing")))
+    }
+
+    async fn note_release(&mut self) -> Result<()> {
+        let manifest = &self.manifest;
+        let row = serde_json::json!({
+            "release": manifest.release,
+            "published_at": manifest.published_at.to_rfc3339(),
+            "day": manifest.day.to_string(),
+            "batches": manifest.batches.len(),
+            "tables": serde_json::to_string(&manifest.tables)?,
+        });
+        let serde_json::Value::Object(row) = row else { return Ok(()) };
+        self.append_system("release", &[row]).await
+    }
+
+    /// The release as it would be, for reading only.
+    async fn preview(&mut self) -> Result<Release> {
+        for (name, _) in release_tables(contract::builtin()) {
+            if self.manifest.tables.contains_key(&name.path()) {
+                self.working(&name).await?;
+            }
+        }
+        let versions = self.tables.values().map(WorkingTable::preview).collect();
+        Release::new(self.writer.warehouse.store(), self.manifest.clone(), versions)
+    }
+}
+
+/// SHA-256 over the contracts inside this binary: which checks a release was made under.
+fn contracts_digest() -> String {
+    let mut digest = Sha256::new();
+    for (name, text) in crate::embedded::TABLES.iter().chain(crate::embedded::SYSTEM) {
+        digest.update(name.as_bytes());
+        digest.update([0]);
+        digest.update(text.as_bytes());
+        digest.update([0]);
+    }
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,50 @@
+//! What arrives and what becomes of it.
+
+use datafusion::arrow::array::{BooleanArray, RecordBatch};
+
+/// The valid rows of one batch, in the order of the landed file.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Rows in the dataset's table schema; `key_reporter` is filled here and may be null.
+    pub rows: RecordBatch,
+    /// Which rows say that their key is deleted; `None`: none.
+    pub deleted: Option<BooleanArray>,
+    /// Reporters whose keys this feed may overwrite.
+    pub takes_over: Vec<String>,
+}
+
+/// What became of a valid row (datasets.md, Versions).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It became the current version.
+    Accepted,
+    /// A newer version stands, in its own batch or before.
+    Superseded,
+    /// Equal in content and clock to the current version.
+    Unchanged,
+    /// The key belongs to another reporter: the row must be held.
+    KeyOfAnother {
+        /// Whose key it is.
+        owner: String,
+    },
+}
+
+/// A remark on an accepted row, for the findings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowWarning {
+    /// Which arrival.
+    pub arrival: usize,
+    /// Which row of it.
+    pub row: usize,
+    /// Name of the rule: `duplicate_key` or `equal_clock`.
+    pub rule: &'static str,
+}
+
+/// The outcome of an upsert.
+#[derive(Debug, Default)]
+pub struct Upserted {
+    /// For every arrival, what became of each of its rows.
+    pub outcomes: Vec<Vec<Outcome>>,
+    /// Remarks, in order of arrival.
+    pub warnings: Vec<RowWarning>,
+}

@@ -1,0 +1,230 @@
+//! Upserts: which version of a key is current, and what becomes of the others.
+//!
+//! A version is newer by `(coalesce(source_updated_at, landed_at), order of arrival)`. The new
+//! rows are held in memory; of the table only the files that hold their keys are read, and only
+//! the files with a replaced row are written anew.
+
+mod contest;
+mod existing;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, UInt32Array};
+use datafusion::arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
+use datafusion::arrow::datatypes::SchemaRef;
+use hashbrown::HashTable;
+
+use contest::Contest;
+use existing::Existing;
+
+use super::arrivals::{Arrival, Upserted};
+use super::{Publication, files};
+use crate::contract::Contract;
+use crate::error::Result;
+use crate::lineage;
+use crate::release::{REPLACED_BY, VERSION_STATE, history_schema};
+use crate::table::{TableKind, TableName};
+
+impl Publication<'_> {
+    /// Loads the valid rows of one or more batches into a dataset, in their order of arrival.
+    ///
+    /// Rows that lose, and the versions they replace, go to the history. Nothing is visible
+    /// before [`Publication::publish`].
+    ///
+    /// # Errors
+    /// Storage, Corrupt.
+    pub async fn upsert(&mut self, contract: &Contract, arrivals: &[Arrival]) -> Result<Upserted> {
+        let incoming = Incoming::new(contract, arrivals)?;
+        if incoming.rows.num_rows() == 0 {
+            return Ok(Upserted { outcomes: vec![Vec::new(); arrivals.len()], warnings: Vec::new() });
+        }
+        let existing = self.existing(contract, &incoming).await?;
+        let contest = Contest::run(contract, arrivals, &incoming, &existing)?;
+        self.store_outcome(contract, &incoming, &existing, &contest).await?;
+        Ok(contest.into_upserted(arrivals))
+    }
+
+    async fn store_outcome(
+        &mut self,
+        contract: &Contract,
+        incoming: &Incoming,
+        existing: &Existing,
+        contest: &Contest,
+    ) -> Result<()> {
+        let data = TableName::new(TableKind::Data, &contract.name);
+        let current = contest.current_rows(&incoming.rows)?;
+        if current.num_rows() > 0 || contest.replaces_any() {
+            self.touched.insert(contract.name.clone());
+        }
+        self.rewrite_without(&data, existing, contest).await?;
+        self.append(data, &[current]).await?;
+        let history = contest.history(contract, &incoming.rows, existing)?;
+        for batch in history {
+            self.append(TableName::new(TableKind::History, &contract.name), &[batch]).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the files that hold replaced rows again, without those rows.
+    async fn rewrite_without(&mut self, data: &TableName, existing: &Existing, contest: &Contest) -> Result<()> {
+        let store = self.writer.warehouse.store().clone();
+        let replaced = contest.replaced_places(existing);
+        for (path, rows) in replaced {
+            let table = self.working(data).await?;
+            let Some(position) = table.files.iter().position(|file| file.path == path) else { continue };
+            let old = table.files[position].clone();
+            if rows.len() as u64 == old.rows {
+                table.files.remove(position);
+                continue;
+            }
+            let mut kept = Vec::new();
+            let mut offset = 0;
+            for batch in files::read(&store, data, &old, None).await? {
+                let batch = files::conform(&batch?, &table.schema)?;
+                let keep: BooleanArray =
+                    (offset..offset + batch.num_rows()).map(|row| Some(rows.binary_search(&row).is_err())).collect();
+                offset += batch.num_rows();
+                kept.push(filter_record_batch(&batch, &keep)?);
+            }
+            let written = files::write(&store, table, kept).await?;
+            table.files[position] = written;
+        }
+        Ok(())
+    }
+}
+
+/// The rows of all arrivals, with their keys numbered.
+pub(super) struct Incoming {
+    pub(super) rows: RecordBatch,
+    /// Which arrival each row belongs to.
+    pub(super) arrival: Vec<u32>,
+    /// Number of each row's key.
+    pub(super) key: Vec<u32>,
+    /// How many keys there are.
+    pub(super) keys: usize,
+    pub(super) encoder: KeyEncoder,
+    numbers: HashTable<u32>,
+    /// Encoded bytes of each key, by number.
+    bytes: datafusion::arrow::row::Rows,
+    first_row: Vec<u32>,
+    hasher: ahash::RandomState,
+    /// Clock of each row, microseconds.
+    pub(super) clock: Vec<i64>,
+}
+
+impl Incoming {
+    fn new(contract: &Contract, arrivals: &[Arrival]) -> Result<Self> {
+        let schema = contract.table_schema();
+        let rows = concat_batches(&schema, arrivals.iter().map(|arrival| &arrival.rows))?;
+        let arrival = arrivals
+            .iter()
+            .enumerate()
+            .flat_map(|(number, arrival)| std::iter::repeat_n(number as u32, arrival.rows.num_rows()))
+            .collect();
+        let encoder = KeyEncoder::new(contract, &schema)?;
+        let bytes = encoder.encode(&rows)?;
+        let hasher = ahash::RandomState::with_seeds(1, 2, 3, 4);
+        let mut numbers: HashTable<u32> = HashTable::with_capacity(rows.num_rows());
+        let mut first_row: Vec<u32> = Vec::with_capacity(rows.num_rows());
+        let mut key = Vec::with_capacity(rows.num_rows());
+        for row in 0..rows.num_rows() {
+            let encoded = bytes.row(row);
+            let hash = hasher.hash_one(encoded.data());
+            let number = match numbers.find(hash, |&number| bytes.row(first_row[number as usize] as usize) == encoded) {
+                Some(&number) => number,
+                None => {
+                    let number = first_row.len() as u32;
+                    first_row.push(row as u32);
+                    numbers.insert_unique(hash, number, |&number| {
+                        hasher.hash_one(bytes.row(first_row[number as usize] as usize).data())
+                    });
+                    number
+                }
+            };
+            key.push(number);
+        }
+        let clock = clocks(&rows)?;
+        Ok(Self { keys: first_row.len(), arrival, key, encoder, numbers, bytes, first_row, hasher, clock, rows })
+    }
+
+    /// The number of a key among the arrivals.
+    fn number_of(&self, key: datafusion::arrow::row::Row<'_>) -> Option<u32> {
+        let hash = self.hasher.hash_one(key.data());
+        self.numbers.find(hash, |&number| self.bytes.row(self.first_row[number as usize] as usize) == key).copied()
+    }
+}
+
+/// Turns key columns into comparable bytes.
+pub(super) struct KeyEncoder {
+    converter: datafusion::arrow::row::RowConverter,
+    pub(super) columns: Vec<String>,
+}
+
+impl KeyEncoder {
+    pub(super) fn new(contract: &Contract, schema: &SchemaRef) -> Result<Self> {
+        let fields = contract
+            .key
+            .iter()
+            .map(|name| Ok(datafusion::arrow::row::SortField::new(schema.field_with_name(name)?.data_type().clone())))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self { converter: datafusion::arrow::row::RowConverter::new(fields)?, columns: contract.key.clone() })
+    }
+
+    pub(super) fn encode(&self, batch: &RecordBatch) -> Result<datafusion::arrow::row::Rows> {
+        let columns = self
+            .columns
+            .iter()
+            .map(|name| {
+                batch.column_by_name(name).map(Arc::clone).ok_or_else(|| {
+                    crate::Error::new(crate::ErrorKind::Internal, format!("key column {name} is not in the rows"))
+                })
+            })
+            .collect::<Result<Vec<ArrayRef>>>()?;
+        Ok(self.converter.convert_columns(&columns)?)
+    }
+}
+
+/// `coalesce(source_updated_at, landed_at)` of each row, microseconds since the epoch.
+pub(super) fn clocks(rows: &RecordBatch) -> Result<Vec<i64>> {
+    use datafusion::arrow::array::TimestampMicrosecondArray;
+    let instants = |name: &str| {
+        rows.column_by_name(name)
+            .and_then(|column| column.as_any().downcast_ref::<TimestampMicrosecondArray>())
+            .ok_or_else(|| crate::Error::new(crate::ErrorKind::Internal, format!("no lineage column {name}")))
+    };
+    let (updated, landed) = (instants(lineage::SOURCE_UPDATED_AT)?, instants(lineage::LANDED_AT)?);
+    let clock = |row: usize| match (updated.is_valid(row), landed.is_valid(row)) {
+        (true, _) => updated.value(row),
+        (false, true) => landed.value(row),
+        (false, false) => i64::MIN,
+    };
+    Ok((0..rows.num_rows()).map(clock).collect())
+}
+
+pub(super) fn text<'b>(rows: &'b RecordBatch, name: &str) -> Result<&'b StringArray> {
+    rows.column_by_name(name)
+        .and_then(|column| column.as_any().downcast_ref::<StringArray>())
+        .ok_or_else(|| crate::Error::new(crate::ErrorKind::Internal, format!("no text column {name}")))
+}
+
+/// Rows of a table for the history, with their state and the batch that took their place.
+pub(super) fn history_rows(
+    contract: &Contract,
+    rows: &RecordBatch,
+    picked: &[u32],
+    state: &str,
+    replaced_by: Vec<Option<&str>>,
+) -> Result<RecordBatch> {
+    let taken = take_record_batch(rows, &UInt32Array::from(picked.to_vec()))?;
+    let mut columns = taken.columns().to_vec();
+    columns.push(Arc::new(StringArray::from(vec![state; picked.len()])));
+    columns.push(Arc::new(StringArray::from(replaced_by)));
+    let schema = history_schema(contract);
+    debug_assert_eq!(schema.field(schema.fields().len() - 2).name(), VERSION_STATE);
+    debug_assert_eq!(schema.field(schema.fields().len() - 1).name(), REPLACED_BY);
+    Ok(RecordBatch::try_new(schema, columns)?)
+}
+
+/// Rows of a file, by file: the places of replaced rows.
+pub(super) type Places = HashMap<String, Vec<usize>>;

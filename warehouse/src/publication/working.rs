@@ -1,0 +1,112 @@
+//! A table while it is being changed.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+
+use super::Publication;
+use crate::contract;
+use crate::error::{Error, ErrorKind, Result};
+use crate::release::release_tables;
+use crate::table::{DataFile, TableLog, TableName, TableVersion};
+
+/// One table between two releases.
+pub(super) struct WorkingTable {
+    pub(super) name: TableName,
+    pub(super) schema: SchemaRef,
+    log: TableLog,
+    /// Newest version in the log, with its files; beyond the release's after a crash.
+    head: Option<(u64, Vec<DataFile>)>,
+    /// The files of the last release.
+    pub(super) released: Vec<DataFile>,
+    /// The files of the release being prepared.
+    pub(super) files: Vec<DataFile>,
+    parts: u32,
+}
+
+impl WorkingTable {
+    pub(super) fn changed(&self) -> bool {
+        self.files != self.released
+    }
+
+    /// Name for the next data file; it begins with the number of the commit that will add it.
+    pub(super) fn next_part(&mut self) -> String {
+        let part = self.parts;
+        self.parts += 1;
+        format!("{:010}-{part:04}.parquet", self.next_version())
+    }
+
+    fn next_version(&self) -> u64 {
+        self.head.as_ref().map_or(1, |(version, _)| version + 1)
+    }
+
+    pub(super) fn preview(&self) -> TableVersion {
+        TableVersion {
+            name: self.name.clone(),
+            version: self.next_version(),
+            files: Arc::new(self.files.clone()),
+        }
+    }
+
+    pub(super) async fn commit(&mut self, at_ms: i64) -> Result<TableVersion> {
+        if self.head.is_none() {
+            self.log.create(&self.schema).await?;
+            self.head = Some((0, Vec::new()));
+        }
+        let version = self.next_version();
+        let head = self.head.take().map(|(_, files)| files).unwrap_or_default();
+        self.log.commit(version, &head, &self.files, at_ms).await?;
+        self.head = Some((version, self.files.clone()));
+        self.released.clone_from(&self.files);
+        Ok(TableVersion { name: self.name.clone(), version, files: Arc::new(self.files.clone()) })
+    }
+}
+
+impl Publication<'_> {
+    /// The working copy of a table, opened at the last release.
+    pub(super) async fn working(&mut self, name: &TableName) -> Result<&mut WorkingTable> {
+        if !self.tables.contains_key(name) {
+            let table = self.open(name).await?;
+            self.tables.insert(name.clone(), table);
+        }
+        self.tables
+            .get_mut(name)
+            .ok_or_else(|| Error::new(ErrorKind::Internal, format!("{} was not opened", name.path())))
+    }
+
+    async fn open(&self, name: &TableName) -> Result<WorkingTable> {
+        let warehouse = &self.writer.warehouse;
+        let schema = release_tables(contract::builtin())
+            .into_iter()
+            .find(|(candidate, _)| candidate == name)
+            .map(|(_, schema)| schema)
+            .ok_or_else(|| Error::new(ErrorKind::Internal, format!("no contract for {}", name.path())))?;
+        let log = TableLog::new(warehouse.store(), name.clone())?;
+        let released = self.manifest.tables.get(&name.path()).copied();
+        let files = match released {
+            Some(version) => warehouse.table_version(name.clone(), version).await?.files.to_vec(),
+            None => Vec::new(),
+        };
+        let head = if log.exists().await? {
+            let newest = log.newest(released.unwrap_or(0)).await?;
+            let files = if Some(newest) == released { files.clone() } else { log.read(newest).await?.files.to_vec() };
+            Some((newest, files))
+        } else {
+            None
+        };
+        Ok(WorkingTable { name: name.clone(), schema, log, head, released: files.clone(), files, parts: 0 })
+    }
+
+    /// Appends batches as one file.
+    pub(super) async fn append(&mut self, name: TableName, batches: &[RecordBatch]) -> Result<()> {
+        if batches.iter().all(|batch| batch.num_rows() == 0) {
+            return Ok(());
+        }
+        let store = self.writer.warehouse.store().clone();
+        let table = self.working(&name).await?;
+        let file = super::files::write(&store, table, batches.to_vec()).await?;
+        table.files.push(file);
+        Ok(())
+    }
+}

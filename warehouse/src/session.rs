@@ -1,0 +1,67 @@
+//! The one place where a query session is built.
+
+use std::sync::Arc;
+
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::functions;
+use crate::store::Store;
+
+/// Name of the catalog.
+pub const CATALOG: &str = "anze";
+/// Schema of the datasets and views.
+pub const DEFAULT_SCHEMA: &str = "public";
+/// Address of the warehouse's store inside a session.
+pub(crate) const STORE_URL: &str = "anze://data";
+
+/// What a session may use.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Memory for sorts, joins and aggregates, bytes.
+    pub memory_bytes: usize,
+    /// Number of parallel partitions.
+    pub target_partitions: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self { memory_bytes: 2 << 30, target_partitions: cores }
+    }
+}
+
+/// A session with the catalog `anze`, its schemas and our row functions, and no table yet.
+///
+/// It knows no store but the warehouse's: nothing else can be read through it.
+///
+/// # Errors
+/// Internal.
+pub fn build(limits: &Limits, store: Option<&Store>) -> Result<SessionContext> {
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(limits.memory_bytes)))
+        .build_arc()?;
+    if let Some(store) = store {
+        let url = url::Url::parse(STORE_URL)
+            .map_err(|error| Error::caused(ErrorKind::Internal, "the store's address does not parse", error))?;
+        runtime.register_object_store(&url, Arc::clone(store.inside()));
+    }
+    let config = SessionConfig::new()
+        .with_target_partitions(limits.target_partitions)
+        .with_default_catalog_and_schema(CATALOG, DEFAULT_SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(true);
+    let session = SessionContext::new_with_config_rt(config, runtime);
+    let catalog = MemoryCatalogProvider::new();
+    for schema in [DEFAULT_SCHEMA, "history", "system"] {
+        catalog.register_schema(schema, Arc::new(MemorySchemaProvider::new()))?;
+    }
+    session.register_catalog(CATALOG, Arc::new(catalog));
+    for function in functions::row_functions() {
+        session.register_udf(function);
+    }
+    Ok(session)
+}

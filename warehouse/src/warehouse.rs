@@ -1,0 +1,166 @@
+//! Opening a warehouse: releases to read, live tables, and the one writer.
+
+mod lease;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::contract;
+use crate::error::{Error, ErrorKind, Result};
+use crate::live::LiveFile;
+use crate::publication::Writer;
+use crate::release::{Manifest, Release};
+use crate::store::Store;
+use crate::table::{TableLog, TableName, TableVersion};
+
+pub use lease::{Holder, Lease};
+
+/// Releases kept open beside the newest.
+const OPEN_RELEASES: usize = 16;
+
+/// A warehouse in a folder.
+#[derive(Debug)]
+pub struct Warehouse {
+    store: Store,
+    open: Mutex<Vec<Arc<Release>>>,
+    versions: Mutex<HashMap<(TableName, u64), TableVersion>>,
+}
+
+impl Warehouse {
+    /// Opens the warehouse in a folder; an empty folder is an empty warehouse.
+    ///
+    /// # Errors
+    /// Storage, where the folder cannot be used.
+    pub fn open(folder: &Path) -> Result<Arc<Self>> {
+        let store = Store::folder(folder)?;
+        Ok(Arc::new(Self { store, open: Mutex::default(), versions: Mutex::default() }))
+    }
+
+    /// Where it lies.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The newest release; `None` before the first.
+    ///
+    /// # Errors
+    /// Storage, Corrupt.
+    pub async fn latest(&self) -> Result<Option<Arc<Release>>> {
+        match Manifest::newest(&self.store).await? {
+            0 => Ok(None),
+            newest => self.release(newest).await,
+        }
+    }
+
+    /// A release by number.
+    ///
+    /// # Errors
+    /// Storage, Corrupt.
+    pub async fn release(&self, number: u64) -> Result<Option<Arc<Release>>> {
+        if let Some(open) = held(&self.open).iter().find(|release| release.number() == number) {
+            return Ok(Some(Arc::clone(open)));
+        }
+        let Some(manifest) = Manifest::read(&self.store, number).await? else { return Ok(None) };
+        let mut versions = Vec::with_capacity(manifest.tables.len());
+        for (path, version) in &manifest.tables {
+            let name = TableName::parse(path).ok_or_else(|| {
+                Error::new(ErrorKind::Corrupt, format!("release {number} names {path}, which is no table"))
+            })?;
+            versions.push(self.table_version(name, *version).await?);
+        }
+        let release = Arc::new(Release::new(&self.store, manifest, versions)?);
+        self.remember(&release);
+        Ok(Some(release))
+    }
+
+    /// The newest release published at or before an instant.
+    ///
+    /// # Errors
+    /// Storage, Corrupt.
+    pub async fn release_known_at(&self, instant: DateTime<Utc>) -> Result<Option<Arc<Release>>> {
+        let mut number = Manifest::newest(&self.store).await?;
+        while number > 0 {
+            match Manifest::read(&self.store, number).await? {
+                Some(manifest) if manifest.published_at <= instant => return self.release(number).await,
+                _ => number -= 1,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The manifests of all releases, oldest first.
+    ///
+    /// # Errors
+    /// Storage, Corrupt.
+    pub async fn manifests(&self) -> Result<Vec<Manifest>> {
+        let newest = Manifest::newest(&self.store).await?;
+        let mut manifests = Vec::new();
+        for number in 1..=newest {
+            manifests.extend(Manifest::read(&self.store, number).await?);
+        }
+        Ok(manifests)
+    }
+
+    /// The file of a live table.
+    ///
+    /// # Errors
+    /// NotFound, where there is no such live table.
+    pub fn live(&self, table: &str) -> Result<LiveFile> {
+        contract::builtin()
+            .system_table(table)
+            .filter(|_| crate::live::is_live(table))
+            .map(|contract| LiveFile::new(&self.store, contract))
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no live table {table}")))
+    }
+
+    /// Becomes the one writer, waiting for another to finish.
+    ///
+    /// # Errors
+    /// Busy after `wait`, naming the holder.
+    pub async fn writer(self: &Arc<Self>, holder: &Holder, wait: Duration) -> Result<Writer> {
+        let lease = Lease::take(&self.store, holder, wait).await?;
+        Ok(Writer::new(Arc::clone(self), lease))
+    }
+
+    /// Who holds the writer's lease, if anybody does.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn writer_holder(&self) -> Result<Option<Holder>> {
+        Lease::holder(&self.store)
+    }
+
+    pub(crate) async fn table_version(&self, name: TableName, version: u64) -> Result<TableVersion> {
+        if let Some(known) = held(&self.versions).get(&(name.clone(), version)) {
+            return Ok(known.clone());
+        }
+        let read = TableLog::new(&self.store, name)?.read(version).await?;
+        self.remember_version(&read);
+        Ok(read)
+    }
+
+    pub(crate) fn remember_version(&self, version: &TableVersion) {
+        held(&self.versions).insert((version.name.clone(), version.version), version.clone());
+    }
+
+    pub(crate) fn remember(&self, release: &Arc<Release>) {
+        let mut open = held(&self.open);
+        open.push(Arc::clone(release));
+        if open.len() > OPEN_RELEASES {
+            open.remove(0);
+        }
+        let named = |name: &TableName, version: u64| {
+            open.iter().any(|release| release.manifest().tables.get(&name.path()) == Some(&version))
+        };
+        held(&self.versions).retain(|(name, version), _| named(name, *version));
+    }
+}
+
+/// A lock whose data stays whole even if a holder panicked: every change is one insert or remove.
+fn held<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}

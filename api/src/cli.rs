@@ -30,7 +30,8 @@ use crate::release_choice::{KnownAt, ReleaseChoice};
 #[command(name = "anze", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
     /// Folder of the deployment
-    #[arg(short = 'C', value_name = "DIR", global = true, default_value = ".")]
+    // The id keeps it apart from arguments named `dir` of the commands.
+    #[arg(id = "deployment", short = 'C', value_name = "DIR", global = true, default_value = ".")]
     pub dir: PathBuf,
     /// How answers are printed
     #[arg(long, value_enum, global = true, default_value_t)]
@@ -165,7 +166,18 @@ mod tests {
         let mut command = Cli::command();
         let run = command.find_subcommand_mut("metrics").unwrap().find_subcommand_mut("run").unwrap();
         let help = run.render_long_help().to_string();
-        assert!(help.contains("exclusive") && help.contains("--from 2026-01-01 --to 2026-07-01"), "{help}");
+        let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("exclusive") && words.contains("--from 2026-01-01 --to 2026-07-01"), "{help}");
+    }
+
+    #[test]
+    fn the_folder_of_a_command_is_not_that_of_the_deployment() {
+        let cli = Cli::try_parse_from(["anze", "init", "new"]).unwrap();
+        assert_eq!(cli.dir, PathBuf::from("."));
+        let cli = Cli::try_parse_from(["anze", "-C", "mine", "demo", "--dir", "new"]).unwrap();
+        assert_eq!(cli.dir, PathBuf::from("mine"));
+        let cli = Cli::try_parse_from(["anze", "check", "-C", "mine"]).unwrap();
+        assert_eq!(cli.dir, PathBuf::from("mine"));
     }
 
     #[test]

@@ -59,6 +59,7 @@ pub(crate) struct DemoPlan {
 
 /// The feeds that were written, and what the generator knows about them.
 #[derive(Debug)]
+#[cfg_attr(not(test), allow(dead_code, reason = "what the generator knows is compared by tests"))]
 pub(crate) struct DemoSlots {
     /// In the order of reporting: references, units and rosters, facts.
     pub(crate) feeds: Vec<FeedSlots>,
@@ -67,6 +68,7 @@ pub(crate) struct DemoSlots {
 
 /// A feed and the instants at which it is due, oldest first.
 #[derive(Debug)]
+#[cfg_attr(not(test), allow(dead_code, reason = "the running demo needs the instants alone, tests the rest"))]
 pub(crate) struct FeedSlots {
     pub(crate) id: String,
     pub(crate) dataset: &'static str,

@@ -43,8 +43,8 @@ impl Deployment {
     pub fn with_settings(dir: &Path, settings: Settings) -> anyhow::Result<Self> {
         let catalogue = Arc::new(catalogue(dir)?);
         let data = data_folder(dir, &settings)?;
-        let warehouse = Warehouse::open(&data)
-            .with_context(|| format!("cannot open the warehouse in {}", data.display()))?;
+        let warehouse =
+            Warehouse::open(&data).with_context(|| format!("cannot open the warehouse in {}", data.display()))?;
         let tokens = TokenFile::in_folder(&data.join("live"));
         let definitions = definitions(&catalogue, &settings);
         let newest = Mutex::new(None);

@@ -36,11 +36,7 @@ pub struct Engine {
 impl Engine {
     /// Questions run on `threads`, which outlive this.
     pub fn new(threads: Handle, settings: &QuerySettings) -> Self {
-        Self {
-            threads,
-            places: Arc::new(Semaphore::new(settings.concurrent)),
-            time_limit: settings.deadline.0,
-        }
+        Self { threads, places: Arc::new(Semaphore::new(settings.concurrent)), time_limit: settings.deadline.0 }
     }
 
     /// Computes one thing; dropping the future drops the work.
@@ -159,7 +155,11 @@ mod tests {
     use super::*;
 
     fn engine(time_limit: &str, concurrent: usize) -> Engine {
-        let settings = QuerySettings { deadline: time_limit.to_owned().try_into().unwrap(), concurrent, ..QuerySettings::default() };
+        let settings = QuerySettings {
+            deadline: time_limit.to_owned().try_into().unwrap(),
+            concurrent,
+            ..QuerySettings::default()
+        };
         Engine::new(Handle::current(), &settings)
     }
 

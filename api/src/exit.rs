@@ -45,9 +45,9 @@ pub fn conclude(result: anyhow::Result<Outcome>) -> (ExitCode, Option<String>) {
 
 /// Whoever read our output has seen enough: that is no error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
-    })
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe))
 }
 
 fn is_misuse(error: &anyhow::Error) -> bool {
@@ -58,8 +58,12 @@ fn is_misuse(error: &anyhow::Error) -> bool {
             || cause.downcast_ref::<anze_queries::Error>().is_some_and(|cause| {
                 matches!(cause.kind(), anze_queries::ErrorKind::Question | anze_queries::ErrorKind::Catalogue)
             })
-            || cause.downcast_ref::<anze_ingest::Error>().is_some_and(|cause| cause.kind() == anze_ingest::ErrorKind::Refused)
-            || cause.downcast_ref::<anze_warehouse::Error>().is_some_and(|cause| cause.kind() == anze_warehouse::ErrorKind::Refused)
+            || cause
+                .downcast_ref::<anze_ingest::Error>()
+                .is_some_and(|cause| cause.kind() == anze_ingest::ErrorKind::Refused)
+            || cause
+                .downcast_ref::<anze_warehouse::Error>()
+                .is_some_and(|cause| cause.kind() == anze_warehouse::ErrorKind::Refused)
     })
 }
 

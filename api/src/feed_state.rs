@@ -54,7 +54,9 @@ impl FeedState {
         let mut all = self.feed.clone();
         all.insert("state".to_owned(), json!(self.standing()));
         all.insert("late".to_owned(), json!(self.late));
-        for (name, part) in [("last_slot", &self.last_slot), ("last_run", &self.last_run), ("last_batch", &self.last_batch)] {
+        for (name, part) in
+            [("last_slot", &self.last_slot), ("last_run", &self.last_run), ("last_batch", &self.last_batch)]
+        {
             all.insert(name.to_owned(), json!(part));
         }
         Value::Object(all)
@@ -69,26 +71,27 @@ impl FeedState {
     }
 }
 
+/// The last batch of each feed in a release.
+pub type LastBatches = BTreeMap<String, Row>;
+
 /// The feeds that a caller may see, by id, as the writer last noted them.
 pub async fn list(
     warehouse: &Arc<Warehouse>,
-    newest: Option<&Release>,
-    limits: &Limits,
+    batches: &LastBatches,
     permission: &Permission,
     now: DateTime<Utc>,
 ) -> Result<Vec<FeedState>, Problem> {
     let books = Arc::clone(warehouse);
     let read = tokio::task::spawn_blocking(move || books.live("feed")?.rows());
     let feeds = read.await.map_err(|error| Problem::internal(&error))??;
-    of(feeds, warehouse, newest, limits, permission, now).await
+    of(feeds, warehouse, batches, permission, now).await
 }
 
 /// The state of these feeds.
 pub async fn of(
     feeds: Vec<Row>,
     warehouse: &Arc<Warehouse>,
-    newest: Option<&Release>,
-    limits: &Limits,
+    batches: &LastBatches,
     permission: &Permission,
     now: DateTime<Utc>,
 ) -> Result<Vec<FeedState>, Problem> {
@@ -113,15 +116,9 @@ pub async fn of(
             keep_later(&mut state.last_slot, in_local_time(slot), "slot_at");
         }
     }
-    for state in states.values_mut() {
+    for (feed, state) in &mut states {
         state.late = state.last_slot.as_ref().is_some_and(|slot| is_late(slot, now));
-    }
-    if let Some(newest) = newest {
-        for batch in batches(newest, limits).await? {
-            if let Some(state) = text(&batch, "feed_id").and_then(|feed| states.get_mut(feed)) {
-                keep_later(&mut state.last_batch, batch, "landed_at");
-            }
-        }
+        state.last_batch = batches.get(feed).cloned();
     }
     Ok(states.into_values().collect())
 }
@@ -144,21 +141,6 @@ pub fn configured(feed: &Feed) -> Row {
     if let Value::Object(row) = row { row } else { Row::new() }
 }
 
-/// One feed; a feed that the caller may not see is not there.
-pub async fn show(
-    warehouse: &Arc<Warehouse>,
-    newest: Option<&Release>,
-    limits: &Limits,
-    permission: &Permission,
-    feed_id: &str,
-    now: DateTime<Utc>,
-) -> Result<FeedState, Problem> {
-    let states = list(warehouse, newest, limits, permission, now).await?;
-    states.into_iter().find(|state| state.id() == feed_id).ok_or_else(|| {
-        Problem::not_found("no_such_feed", format!("there is no feed `{feed_id}`; /api/v1/feeds lists yours"))
-    })
-}
-
 /// The runs of a feed, newest first.
 pub async fn runs(warehouse: &Arc<Warehouse>, feed_id: &str, most: usize) -> Result<Vec<Row>, Problem> {
     let books = Arc::clone(warehouse);
@@ -166,15 +148,20 @@ pub async fn runs(warehouse: &Arc<Warehouse>, feed_id: &str, most: usize) -> Res
     let runs = read.await.map_err(|error| Problem::internal(&error))??;
     let mut runs: Vec<Row> =
         runs.into_iter().filter(|run| text(run, "feed_id") == Some(feed_id)).map(in_local_time).collect();
-    runs.sort_by(|one, other| moment(other, "started_at").cmp(&moment(one, "started_at")));
+    runs.sort_by_key(|run| std::cmp::Reverse(moment(run, "started_at")));
     runs.truncate(most);
     Ok(runs)
 }
 
-async fn batches(newest: &Release, limits: &Limits) -> Result<Vec<Row>, Problem> {
+/// Reads the last batch of each feed.
+pub async fn last_batches(release: &Release, limits: &Limits) -> Result<LastBatches, Problem> {
+    let columns =
+        ["batch_id", "feed_id", "state", "landed_at", "on_time", "rows_read", "rows_accepted", "rows_quarantined"];
     let order = rows::by(&["landed_at", "batch_id"]);
-    let selection = Selection { schema: "system", table: "batch", conditions: Vec::new(), order, most: None };
-    rows::select(newest, limits, selection).await
+    let selection =
+        Selection { schema: "system", table: "batch", columns: &columns, conditions: Vec::new(), order, most: None };
+    let batches = rows::select(release, limits, selection).await?;
+    Ok(batches.into_iter().filter_map(|batch| Some((text(&batch, "feed_id")?.to_owned(), batch))).collect())
 }
 
 fn keep_later(kept: &mut Option<Row>, row: Row, clock: &str) {
@@ -216,9 +203,8 @@ mod tests {
     fn the_worst_news_comes_first() {
         let batch = |state: &str| Some(row(json!({"state": state})));
         let run = |outcome: &str| Some(row(json!({"outcome": outcome})));
-        let standing = |late, last_run, last_batch| {
-            FeedState { late, last_run, last_batch, ..FeedState::default() }.standing()
-        };
+        let standing =
+            |late, last_run, last_batch| FeedState { late, last_run, last_batch, ..FeedState::default() }.standing();
         assert_eq!(standing(true, run("done"), batch("published")), "late");
         assert_eq!(standing(false, run("failed"), batch("published")), "failed");
         assert_eq!(standing(false, run("done"), batch("held")), "held");
@@ -228,7 +214,11 @@ mod tests {
 
     #[test]
     fn instants_are_shown_in_local_time() {
-        let shown = in_local_time(row(json!({"slot_at": "2026-06-29T18:30:00+00:00", "state": "open", "due_at": null})));
-        assert_eq!(Value::Object(shown), json!({"slot_at": "2026-06-30T02:30:00+08:00", "state": "open", "due_at": null}));
+        let shown =
+            in_local_time(row(json!({"slot_at": "2026-06-29T18:30:00+00:00", "state": "open", "due_at": null})));
+        assert_eq!(
+            Value::Object(shown),
+            json!({"slot_at": "2026-06-30T02:30:00+08:00", "state": "open", "due_at": null})
+        );
     }
 }

@@ -23,7 +23,8 @@ pub async fn hand_over(address: &str, secret: &str, work: &Work) -> anyhow::Resu
         stream.read_to_end(&mut answer).await
     };
     exchange.await.with_context(|| format!("the server at {address} writes this warehouse and did not answer"))?;
-    let (status, body) = read(&answer).with_context(|| format!("the server at {address} broke off its answer; its log says why"))?;
+    let (status, body) =
+        read(&answer).with_context(|| format!("the server at {address} broke off its answer; its log says why"))?;
     let body: Value = serde_json::from_slice(body).context("the server's answer is no JSON")?;
     if status == 200 {
         return Ok(body);

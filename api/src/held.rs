@@ -56,7 +56,10 @@ pub async fn list(
     let state = filter.state.as_deref().unwrap_or("held");
     let states = ["held", "replayed", "discarded", "all"];
     if !states.contains(&state) {
-        return Err(Problem::bad_request("bad_parameter", format!("`state`: `{state}` is none of {}", states.join(", "))));
+        return Err(Problem::bad_request(
+            "bad_parameter",
+            format!("`state`: `{state}` is none of {}", states.join(", ")),
+        ));
     }
     let wanted = [
         ("feed_id", filter.feed.as_deref()),
@@ -69,7 +72,8 @@ pub async fn list(
         wanted.iter().filter_map(|(column, value)| value.map(|value| ident(*column).eq(lit(value)))).collect();
     conditions.extend(cursor.map(|after| ident("quarantine_id").gt(lit(after))));
     let order = rows::by(&["quarantine_id"]);
-    let selection = Selection { schema: "system", table: "quarantine", conditions, order, most: Some(most + 1) };
+    let selection =
+        Selection { schema: "system", table: "quarantine", columns: &[], conditions, order, most: Some(most + 1) };
     let mut found = rows::select(release, limits, selection).await?;
     let more = found.len() > most;
     found.truncate(most);
@@ -84,7 +88,7 @@ pub async fn list(
 pub async fn show(release: &Release, limits: &Limits, id: &str, permission: &Permission) -> Result<Row, Problem> {
     let conditions = vec![ident("quarantine_id").eq(lit(id))];
     let order = rows::by(&["quarantine_id"]);
-    let selection = Selection { schema: "system", table: "quarantine", conditions, order, most: Some(1) };
+    let selection = Selection { schema: "system", table: "quarantine", columns: &[], conditions, order, most: Some(1) };
     let mut row = rows::select(release, limits, selection).await?.pop().ok_or_else(|| {
         Problem::not_found("no_such_record", format!("there is no held record `{id}`; anze quarantine list shows them"))
     })?;

@@ -25,10 +25,10 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::Router;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use answers::Ask;
@@ -36,7 +36,7 @@ pub use asked::{Asked, question};
 pub use door::{Caller, Door};
 pub use feeds::states as feed_states;
 pub use parameters::Parameters;
-pub use server::{Server, stop_asked};
+pub use server::{Server, StopSignal};
 pub use state::{App, AppState};
 
 use crate::page;

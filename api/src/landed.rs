@@ -89,7 +89,9 @@ impl LandedLine {
 /// Reads a row number of an address.
 pub fn row_no(text: &str) -> Result<u64, Problem> {
     let number = text.parse().ok().filter(|number| *number > 0);
-    number.ok_or_else(|| Problem::bad_request("bad_parameter", format!("`{text}` is no row; the first record of a file is 1")))
+    number.ok_or_else(|| {
+        Problem::bad_request("bad_parameter", format!("`{text}` is no row; the first record of a file is 1"))
+    })
 }
 
 /// Finds the record `row_no` of a batch.
@@ -126,8 +128,14 @@ pub async fn line(
 
 async fn batch(release: &Release, limits: &Limits, batch_id: &str) -> Result<Row, Problem> {
     let conditions = vec![ident(BATCH_ID).eq(lit(batch_id))];
-    let selection =
-        Selection { schema: "system", table: "batch", conditions, order: rows::by(&[BATCH_ID]), most: Some(1) };
+    let selection = Selection {
+        schema: "system",
+        table: "batch",
+        columns: &[],
+        conditions,
+        order: rows::by(&[BATCH_ID]),
+        most: Some(1),
+    };
     rows::select(release, limits, selection).await?.pop().ok_or_else(|| {
         Problem::not_found("no_such_batch", format!("release {} knows no batch `{batch_id}`", release.number()))
     })
@@ -144,7 +152,14 @@ async fn outcome(
     let row = i64::try_from(row_no).unwrap_or(i64::MAX);
     let of_line = || vec![ident(BATCH_ID).eq(lit(batch_id)), ident(ROW_NO).eq(lit(row))];
     let order = rows::by(&contract.key.iter().map(String::as_str).collect::<Vec<_>>());
-    let selection = Selection { schema: "history", table: &contract.name, conditions: of_line(), order, most: Some(1) };
+    let selection = Selection {
+        schema: "history",
+        table: &contract.name,
+        columns: &[],
+        conditions: of_line(),
+        order,
+        most: Some(1),
+    };
     if let Some(version) = rows::select(release, limits, selection).await?.pop() {
         let part = |name: &String| version.get(name).and_then(crate::output::shown).unwrap_or_default();
         let key: Vec<String> = contract.key.iter().map(part).collect();
@@ -152,7 +167,8 @@ async fn outcome(
         return Ok(Outcome::Version { state, key: key.join(",") });
     }
     let order = rows::by(&["quarantine_id"]);
-    let selection = Selection { schema: "system", table: "quarantine", conditions: of_line(), order, most: Some(1) };
+    let selection =
+        Selection { schema: "system", table: "quarantine", columns: &[], conditions: of_line(), order, most: Some(1) };
     if let Some(held) = rows::select(release, limits, selection).await?.pop() {
         let text = |name: &str| text(&held, name).unwrap_or_default().to_owned();
         return Ok(Outcome::Held {
@@ -184,12 +200,17 @@ fn find(deployment: &Deployment, batch: &Row, contract: &'static Contract, row_n
     let open = || landing.open(path).map_err(|error| Problem::internal(&causes(&error)));
     let found = record_at(open()?, &format, row_no).map_err(unreadable)?;
     let (span, bytes) = found.ok_or_else(|| {
-        Problem::not_found("no_such_row", format!("the landed file has no record {row_no}; it has {}", batch["rows_read"]))
+        Problem::not_found(
+            "no_such_row",
+            format!("the landed file has no record {row_no}; it has {}", batch["rows_read"]),
+        )
     })?;
     let first = record_at(open()?, &format, 1).map_err(unreadable)?.map_or(span.offset, |(first, _)| first.offset);
     let mut header = vec![0; usize::try_from(first).unwrap_or_default()];
     let mut file = open()?;
-    file.seek(SeekFrom::Start(0)).and_then(|_| file.read_exact(&mut header)).map_err(|error| Problem::internal(&error))?;
+    file.seek(SeekFrom::Start(0))
+        .and_then(|_| file.read_exact(&mut header))
+        .map_err(|error| Problem::internal(&error))?;
     Ok(Found {
         offset: span.offset,
         text: format.readable(&bytes),
@@ -216,9 +237,10 @@ fn reading(deployment: &Deployment, feed_id: &str, contract: &'static Contract) 
 fn unreadable(error: DecodeError) -> Problem {
     match error {
         // The file can be read no more as its feed is configured now: the bytes are still there.
-        DecodeError::Refused(refused) => {
-            Problem::not_found("file_refused", format!("the file as a whole is refused: {} / {}", refused.message.zh, refused.message.en))
-        }
+        DecodeError::Refused(refused) => Problem::not_found(
+            "file_refused",
+            format!("the file as a whole is refused: {} / {}", refused.message.zh, refused.message.en),
+        ),
         error @ DecodeError::Read(_) => Problem::internal(&causes(&error)),
     }
 }

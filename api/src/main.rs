@@ -38,9 +38,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
+/// Our own steps, and what the libraries below warn of.
+const SERVICE_LOG: &str = "warn,anze=info,anze_ingest=info,anze_queries=info,anze_warehouse=info";
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    log(if cli.is_service() { "info" } else { "warn" });
+    log(if cli.is_service() { SERVICE_LOG } else { "warn" });
     let (code, said) = exit::conclude(cli.run());
     if let Some(said) = said {
         // If nobody can hear us the exit code must do.

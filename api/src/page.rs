@@ -1,14 +1,16 @@
 //! The pages: rendered here, complete without script, in Chinese unless asked for in English.
 
+mod answer;
 pub mod assets;
 mod chart;
 mod figure;
 pub mod gap;
 pub mod home;
-mod lang;
 pub mod landed_line;
+mod lang;
 mod link;
 pub mod record;
+mod standing;
 
 use axum::http::StatusCode;
 use maud::{DOCTYPE, Markup, html};
@@ -108,7 +110,11 @@ mod tests {
     #[test]
     fn a_problem_is_a_page_with_a_way_out() {
         let page = problem(&Problem::not_found("x", "<nothing>"), "abc", Lang::En).into_string();
-        assert!(page.contains("<html lang=\"en\">") && page.contains("&lt;nothing&gt;") && page.contains("href=\"/?lang=en\""));
+        assert!(
+            page.contains("<html lang=\"en\">")
+                && page.contains("&lt;nothing&gt;")
+                && page.contains("href=\"/?lang=en\"")
+        );
         assert!(!page.contains("<script") && !page.contains("style="));
     }
 

@@ -102,7 +102,10 @@ impl Denied {
             code: "forbidden",
             title: "没有权限",
             title_en: "Not allowed",
-            detail: format!("the role {} does not include this; ask the administrator for a token", role.as_str()),
+            detail: format!(
+                "角色 {0} 不含此项，请向管理员申请令牌 / the role {0} does not include this; ask the administrator for a token",
+                role.as_str()
+            ),
         }
     }
 
@@ -120,7 +123,8 @@ impl Denied {
             code: "scope_not_supported_yet",
             title: "限定范围的令牌暂不能查看明细",
             title_en: "Rows are not yet available to limited tokens",
-            detail: "this token is limited to regions, sectors or insurers; it may ask metrics and their evidence".to_owned(),
+            detail: "this token is limited to regions, sectors or insurers; it may ask metrics and their evidence"
+                .to_owned(),
         }
     }
 }

@@ -106,12 +106,20 @@ impl From<anze_queries::Error> for Problem {
         let detail = error.to_string();
         match error.kind() {
             ErrorKind::Question => Self::bad_request("bad_question", detail),
-            ErrorKind::Statement => {
-                Self::new(StatusCode::BAD_REQUEST, "bad_statement", "SQL 语句有误或不被允许", "The statement is wrong or not allowed", detail)
-            }
-            ErrorKind::Limit => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "limit", "超出资源限制", "The question exceeds a limit", detail)
-            }
+            ErrorKind::Statement => Self::new(
+                StatusCode::BAD_REQUEST,
+                "bad_statement",
+                "SQL 语句有误或不被允许",
+                "The statement is wrong or not allowed",
+                detail,
+            ),
+            ErrorKind::Limit => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "limit",
+                "超出资源限制",
+                "The question exceeds a limit",
+                detail,
+            ),
             ErrorKind::Catalogue | ErrorKind::Internal => Self::internal(&causes(&error)),
         }
     }

@@ -11,7 +11,8 @@ use crate::rows::{self, Row, Selection};
 /// All releases up to this one, newest first.
 pub async fn list(newest: &Release, limits: &Limits) -> Result<Vec<Row>, Problem> {
     let order = rows::by(&["release"]);
-    let selection = Selection { schema: "system", table: "release", conditions: Vec::new(), order, most: None };
+    let selection =
+        Selection { schema: "system", table: "release", columns: &[], conditions: Vec::new(), order, most: None };
     let mut found = rows::select(newest, limits, selection).await?;
     found.reverse();
     for row in &mut found {

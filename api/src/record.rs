@@ -47,7 +47,10 @@ impl RecordKey {
                 }
                 let value = ScalarValue::try_from_string(part.clone(), &column.kind.arrow()).map_err(|_| {
                     let kind = column.kind.notation();
-                    Problem::bad_request("bad_key", format!("`{part}` is no {kind}, as {} of the key must be", column.name))
+                    Problem::bad_request(
+                        "bad_key",
+                        format!("`{part}` is no {kind}, as {} of the key must be", column.name),
+                    )
                 })?;
                 Ok(place.eq(lit(value)))
             })
@@ -110,6 +113,7 @@ pub async fn versions(
     let selection = Selection {
         schema: "history",
         table: &contract.name,
+        columns: &[],
         conditions: key.conditions(contract)?,
         order,
         most: Some(MOST + 1),
@@ -125,10 +129,8 @@ fn version(contract: &Contract, mut row: Row, permission: &Permission) -> Versio
     let text = |value: Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_owned);
     let state = text(row.remove("version_state")).unwrap_or_default();
     let replaced_by = text(row.remove("replaced_by"));
-    let lineage = lineage::NAMES
-        .iter()
-        .filter_map(|name| row.remove(*name).map(|value| ((*name).to_owned(), value)))
-        .collect();
+    let lineage =
+        lineage::NAMES.iter().filter_map(|name| row.remove(*name).map(|value| ((*name).to_owned(), value))).collect();
     mask(contract, &mut row, permission);
     Version { state, replaced_by, values: row, lineage }
 }

@@ -3,8 +3,8 @@
 use anze_warehouse::Release;
 use anze_warehouse::session::{CATALOG, Limits};
 use datafusion::arrow::array::RecordBatch;
-use datafusion::logical_expr::{Expr, SortExpr, col};
 use datafusion::common::TableReference;
+use datafusion::logical_expr::{Expr, SortExpr, col};
 use serde_json::{Map, Value};
 
 use crate::output::json::objects;
@@ -17,6 +17,8 @@ pub type Row = Map<String, Value>;
 pub struct Selection<'a> {
     pub schema: &'a str,
     pub table: &'a str,
+    /// Columns to read; none named means all.
+    pub columns: &'a [&'a str],
     pub conditions: Vec<Expr>,
     pub order: Vec<SortExpr>,
     pub most: Option<usize>,
@@ -37,11 +39,15 @@ async fn batches(
     limits: &Limits,
     selection: Selection<'_>,
 ) -> Result<Vec<RecordBatch>, datafusion::error::DataFusionError> {
-    let session = release.session(limits).map_err(|error| datafusion::error::DataFusionError::External(Box::new(error)))?;
+    let session =
+        release.session(limits).map_err(|error| datafusion::error::DataFusionError::External(Box::new(error)))?;
     let table = TableReference::full(CATALOG, selection.schema, selection.table);
     let mut frame = session.table(table).await?;
     for condition in selection.conditions {
         frame = frame.filter(condition)?;
+    }
+    if !selection.columns.is_empty() {
+        frame = frame.select_columns(selection.columns)?;
     }
     if !selection.order.is_empty() {
         frame = frame.sort(selection.order)?;

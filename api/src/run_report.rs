@@ -7,7 +7,16 @@ use serde_json::{Map, Value, json};
 use crate::output::Report;
 
 /// Columns of the table of batches.
-const COLUMNS: [&str; 8] = ["feed_id", "dataset", "state", "rows_read", "rows_accepted", "rows_superseded", "rows_unchanged", "rows_quarantined"];
+const COLUMNS: [&str; 8] = [
+    "feed_id",
+    "dataset",
+    "state",
+    "rows_read",
+    "rows_accepted",
+    "rows_superseded",
+    "rows_unchanged",
+    "rows_quarantined",
+];
 
 /// The report for programs.
 pub fn json(report: &RunReport) -> Value {
@@ -22,7 +31,8 @@ pub fn json(report: &RunReport) -> Value {
 /// The same for people, from what [`json`] wrote: it may have come from a running server.
 pub fn report(done: Value) -> Report {
     let list = |name: &str| done.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
-    let rows: Vec<Map<String, Value>> = list("batches").into_iter().filter_map(|row| row.as_object().cloned()).collect();
+    let rows: Vec<Map<String, Value>> =
+        list("batches").into_iter().filter_map(|row| row.as_object().cloned()).collect();
     let mut notes = Vec::new();
     for row in &rows {
         if let (Some(feed), Some(reason)) = (row["feed_id"].as_str(), row["reason"].as_str()) {

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use crate::deployment::Deployment;
 use crate::engine::Engine;
 use crate::exit::Misuse;
-use crate::http::{App, Door, Server, stop_asked};
+use crate::http::{App, Door, Server, StopSignal};
 use crate::token::Secret;
 use crate::writer;
 
@@ -37,6 +37,7 @@ pub async fn serve(
     questions: Handle,
     announce: impl FnOnce(&str),
 ) -> anyhow::Result<()> {
+    let mut stop_signal = StopSignal::listen()?;
     check(&deployment).await?;
     let secret = Secret::generate().context("cannot draw a secret")?.1;
     let server = match only {
@@ -51,7 +52,7 @@ pub async fn serve(
         // The endpoint answers from the last release while the service loads what a crash left.
         _ => tokio::select! {
             begun = service(&deployment, server.as_ref(), clock, &secret) => Some(begun),
-            stop = stop_asked() => { stop?; None }
+            () = stop_signal.asked() => None,
         },
     };
     let service = match begun.transpose() {
@@ -64,7 +65,7 @@ pub async fn serve(
         }
     };
     if service.is_some() || only == Some(Part::Api) {
-        stop_asked().await?;
+        stop_signal.asked().await;
     }
     tracing::info!("stopping");
     stop(server, service).await;

@@ -131,23 +131,20 @@ impl Default for ScheduleSettings {
 
 fn timezone<'de, D: serde::Deserializer<'de>>(from: D) -> Result<chrono_tz::Tz, D::Error> {
     let name = String::deserialize(from)?;
-    name.parse().map_err(|_| {
-        serde::de::Error::custom(format!("`{name}` is no time zone; an example is \"Asia/Shanghai\""))
-    })
+    name.parse()
+        .map_err(|_| serde::de::Error::custom(format!("`{name}` is no time zone; an example is \"Asia/Shanghai\"")))
 }
 
 impl Settings {
     /// Reads the settings of the deployment in `dir`; a folder without `anze.toml` is no deployment.
     pub fn load(dir: &Path) -> Result<Self, SettingsError> {
         let path = dir.join(FILE_NAME);
-        let text = std::fs::read_to_string(&path)
-            .map_err(|cause| SettingsError::unreadable(dir, cause))?;
+        let text = std::fs::read_to_string(&path).map_err(|cause| SettingsError::unreadable(dir, cause))?;
         Self::parse(&text)
     }
 
     fn parse(text: &str) -> Result<Self, SettingsError> {
-        let settings: Self =
-            toml::from_str(text).map_err(|cause| SettingsError::refused(FILE_NAME, text, &cause))?;
+        let settings: Self = toml::from_str(text).map_err(|cause| SettingsError::refused(FILE_NAME, text, &cause))?;
         settings.check(text)?;
         Ok(settings)
     }
@@ -243,7 +240,10 @@ mod tests {
     #[test]
     fn a_role_that_does_not_exist_is_refused() {
         let text = refusal("[server]\nloopback_role = \"root\"\n");
-        assert!(text.starts_with("anze.toml:2: [server] loopback_role: unknown value `root`, expected one of `admin`"), "{text}");
+        assert!(
+            text.starts_with("anze.toml:2: [server] loopback_role: unknown value `root`, expected one of `admin`"),
+            "{text}"
+        );
     }
 
     #[test]

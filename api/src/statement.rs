@@ -44,7 +44,9 @@ pub fn params(given: &Value) -> Result<BTreeMap<String, anze_queries::Value>, Pr
     let named: Vec<(String, &Value)> = match given {
         Value::Null => Vec::new(),
         Value::Object(named) => named.iter().map(|(name, value)| (name.clone(), value)).collect(),
-        Value::Array(listed) => listed.iter().enumerate().map(|(index, value)| ((index + 1).to_string(), value)).collect(),
+        Value::Array(listed) => {
+            listed.iter().enumerate().map(|(index, value)| ((index + 1).to_string(), value)).collect()
+        }
         _ => return Err(Problem::bad_request("bad_parameter", "`params` is an object of names or a list")),
     };
     named.into_iter().map(|(name, value)| Ok((name.clone(), param(&name, value)?))).collect()

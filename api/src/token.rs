@@ -3,7 +3,7 @@
 mod file;
 mod secret;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use file::TokenFile;
@@ -41,7 +41,8 @@ impl Token {
     ) -> std::io::Result<(Self, Secret)> {
         let (id, secret) = Secret::generate()?;
         let sha256 = secret.sha256();
-        Ok((Self { id, sha256, role, scope, sensitive, created_at: now, expires_at, revoked_at: None }, secret))
+        let created_at = now.trunc_subsecs(0);
+        Ok((Self { id, sha256, role, scope, sensitive, created_at, expires_at, revoked_at: None }, secret))
     }
 
     /// What a caller with this token may do.

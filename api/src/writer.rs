@@ -25,7 +25,8 @@ pub fn holder(what: &str) -> Holder {
 pub async fn run(deployment: &Deployment, work: &Work) -> anyhow::Result<Value> {
     // A file in hand is this command's to read.
     if !matches!(work, Work::File { .. })
-        && let Some(Holder { address: Some(address), secret: Some(secret), .. }) = deployment.warehouse().writer_holder()?
+        && let Some(Holder { address: Some(address), secret: Some(secret), .. }) =
+            deployment.warehouse().writer_holder()?
     {
         return handover::hand_over(&address, &secret, work).await;
     }

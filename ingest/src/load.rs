@@ -146,7 +146,7 @@ impl DatasetLoader<'_, '_> {
         match before {
             None if loading.is_held() => {
                 self.flush().await?;
-                self.settle(loading).await
+                self.settle(&loading)
             }
             None if snapshot => {
                 self.flush().await?;
@@ -172,7 +172,7 @@ impl DatasetLoader<'_, '_> {
         if loading.is_held() {
             self.publication.restore(before);
         }
-        self.settle(loading).await
+        self.settle(&loading)
     }
 
     /// Lets the waiting batches contend together; a batch that turns out to be held is taken out
@@ -194,7 +194,7 @@ impl DatasetLoader<'_, '_> {
                 self.publication.restore(before);
                 let (held, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(Loading::is_held);
                 for loading in held {
-                    self.settle(loading).await?;
+                    self.settle(&loading)?;
                 }
                 waiting = rest;
                 continue;
@@ -204,7 +204,7 @@ impl DatasetLoader<'_, '_> {
                 if let (Some(arrival), Some(outcomes)) = (arrivals.next(), outcomes.next()) {
                     loading.settle_rows(self.contract, &arrival, outcomes)?;
                 }
-                self.settle(loading).await?;
+                self.settle(&loading)?;
             }
             return Ok(());
         }
@@ -249,13 +249,13 @@ impl DatasetLoader<'_, '_> {
     }
 
     /// Writes a batch into the books of the release.
-    async fn settle(&mut self, loading: Loading) -> Result<()> {
+    fn settle(&mut self, loading: &Loading) -> Result<()> {
         let report = loading.report()?;
         let release = self.publication.release_number();
-        let quarantine = record::quarantine(self.landing, &loading)?;
-        self.publication.append_system("quarantine", &quarantine).await?;
-        self.publication.append_system("finding", &record::findings(&loading, release)).await?;
-        self.publication.append_system("batch", &[record::batch(&loading.due, &report)]).await?;
+        let quarantine = record::quarantine(self.landing, loading)?;
+        self.publication.append_system("quarantine", quarantine);
+        self.publication.append_system("finding", record::findings(loading, release));
+        self.publication.append_system("batch", vec![record::batch(&loading.due, &report)]);
         self.publication.note_batch(&report.delivery.batch_id);
         self.reports.push(report);
         Ok(())
@@ -284,17 +284,17 @@ fn parts(
     codes: KnownCodes,
 ) -> Result<tokio::sync::mpsc::Receiver<Result<Part>>> {
     let file = landing.open(&due.delivery.landed_path)?;
-    let (feed, contract) = (Arc::clone(&due.feed), Arc::clone(contract));
+    let feed = Arc::clone(&due.feed);
     let origin = Origin {
         batch_id: due.delivery.batch_id.clone(),
         feed_id: feed.feed_id.clone(),
         reporter: feed.reporter.clone(),
         landed_at: due.delivery.landed_at,
     };
-    let checker = Checker::new(&contract, codes, feed.policy.deleted_when.as_deref(), origin)?;
+    let checker = Checker::new(contract, codes, feed.policy.deleted_when.as_deref(), origin)?;
     let (send, receive) = tokio::sync::mpsc::channel(4);
     tokio::task::spawn_blocking(move || {
-        for part in Parts::open(file, &feed, &contract, checker) {
+        for part in Parts::open(file, &feed, checker) {
             if send.blocking_send(part).is_err() {
                 return;
             }
@@ -311,7 +311,7 @@ struct Parts<R> {
 }
 
 impl<R: Read + Seek + Send> Parts<R> {
-    fn open(file: R, feed: &Feed, contract: &Contract, checker: Checker) -> Self {
+    fn open(file: R, feed: &Feed, checker: Checker) -> Self {
         let (decoder, refused) =
             match Decoder::open(file, &feed.format, &feed.mapping, checker.source_columns()) {
                 Ok(decoder) => {

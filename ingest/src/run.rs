@@ -352,7 +352,7 @@ impl Ingest {
             let at = self.clock.now();
             let mut publication = writer.begin(at, day_of(at)).await?;
             let batches = load(&mut publication, &self.landing, now).await?;
-            publication.replace_system("slot_state", &self.planner.lock().await.rows()?).await?;
+            publication.replace_system("slot_state", self.planner.lock().await.rows()?).await?;
             report.release = Some(publication.publish().await?);
             for delivery in &deliveries {
                 self.landing.loaded(delivery)?;
@@ -427,7 +427,7 @@ impl Ingest {
         match self.warehouse.latest().await? {
             Some(latest) if latest.day() < day_of(now) => {
                 let mut publication = writer.begin(now, day_of(now)).await?;
-                publication.replace_system("slot_state", &self.planner.lock().await.rows()?).await?;
+                publication.replace_system("slot_state", self.planner.lock().await.rows()?).await?;
                 Ok(Some(publication.publish().await?))
             }
             _ => Ok(None),

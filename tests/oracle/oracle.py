@@ -42,7 +42,7 @@ class Product:
     """The deployment as its users ask it."""
 
     def __init__(self, anze, deployment):
-        self.command = [str(anze), "-C", str(deployment)]
+        self.command = [str(anze.resolve()), "-C", str(deployment)]
 
     def ask(self, *arguments):
         command = [*self.command, *arguments, "--format", "json"]
@@ -223,6 +223,16 @@ def compare(oracle, product, metric, by, days, until, asked):
                 yield f"{place}: {members}: {name} is {theirs[members].get(name)}, here {ours}"
 
 
+def compare_findings(oracle, product, until):
+    """Differences in the view expense_finding, line by line."""
+    sql = "select insurer_code, line_no, finding from expense_finding"
+    theirs = {(row["insurer_code"], row["line_no"], row["finding"]) for row in product.ask("sql", sql)["rows"]}
+    found = f"select insurer_code, line_no, unnest(findings) from ledger(date '{until}')"
+    ours = set(oracle.engine.execute(found).fetchall())
+    for finding in sorted(ours ^ theirs):
+        yield f"expense_finding: {finding} is {'only here' if finding in ours else 'only in the view'}"
+
+
 def questions(release_day):
     """Metric, dimensions, days for the oracle, observation day, days for the product."""
     day = timedelta(days=1)
@@ -259,7 +269,8 @@ def main():
     warehouse, differences = load_all(options.deployment, batches, options.reference)
     oracle = Oracle(tables(warehouse))
     release_day = date.fromisoformat(product.metric("coverage_rate")["observed_until"])
-    compared = 0
+    differences.extend(compare_findings(oracle, product, release_day))
+    compared = 1
     for metric, by, days, until, asked in questions(release_day):
         differences.extend(compare(oracle, product, metric, by, days, until, asked))
         compared += 1

@@ -66,7 +66,7 @@ impl Writer {
             },
             None => Manifest { published_at: at, ..Manifest::first(day) },
         };
-        Ok(Publication { writer: self, last, manifest, tables: BTreeMap::new(), touched: HashSet::new() })
+        Ok(Publication { writer: self, last, manifest, tables: BTreeMap::new(), touched: HashSet::new(), noted: BTreeMap::new() })
     }
 }
 
@@ -78,6 +78,8 @@ pub struct Publication<'w> {
     tables: BTreeMap<TableName, WorkingTable>,
     /// Datasets whose current rows changed.
     touched: HashSet<String>,
+    /// Rows for system tables, written as one file a table when the release is published.
+    noted: BTreeMap<String, Vec<LiveRow>>,
 }
 
 /// A state to return to, where a batch turns out to be held whole.
@@ -108,30 +110,39 @@ impl Publication<'_> {
     }
 
     /// Appends rows to a system table of the release.
-    ///
-    /// # Errors
-    /// Storage; Internal where a row does not fit the table's contract.
-    pub async fn append_system(&mut self, table: &str, rows: &[LiveRow]) -> Result<()> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let contract = contract::builtin()
-            .system_table(table)
-            .ok_or_else(|| Error::new(ErrorKind::Internal, format!("no system table {table}")))?;
-        let schema = contract.table_schema();
-        let mut decoder = ReaderBuilder::new(Arc::clone(&schema)).with_batch_size(rows.len()).build_decoder()?;
-        decoder.serialize(rows)?;
-        let batch = decoder.flush()?.unwrap_or_else(|| RecordBatch::new_empty(schema));
-        self.append(TableName::new(TableKind::System, table), &[batch]).await
+    pub fn append_system(&mut self, table: &str, rows: Vec<LiveRow>) {
+        self.noted.entry(table.to_owned()).or_default().extend(rows);
     }
 
     /// Replaces all rows of a system table of the release.
     ///
     /// # Errors
-    /// Storage; Internal where a row does not fit the table's contract.
-    pub async fn replace_system(&mut self, table: &str, rows: &[LiveRow]) -> Result<()> {
+    /// Storage.
+    pub async fn replace_system(&mut self, table: &str, rows: Vec<LiveRow>) -> Result<()> {
         self.working(&TableName::new(TableKind::System, table)).await?.files.clear();
-        self.append_system(table, rows).await
+        self.noted.insert(table.to_owned(), rows);
+        Ok(())
+    }
+
+    /// Writes the rows noted for system tables, one file a table.
+    async fn write_noted(&mut self) -> Result<()> {
+        for (table, rows) in std::mem::take(&mut self.noted) {
+            if rows.is_empty() {
+                continue;
+            }
+            let contract = contract::builtin()
+                .system_table(&table)
+                .ok_or_else(|| Error::new(ErrorKind::Internal, format!("no system table {table}")))?;
+            let schema = contract.table_schema();
+            let mut decoder = ReaderBuilder::new(Arc::clone(&schema)).with_batch_size(rows.len()).build_decoder()?;
+            for row in &rows {
+                // As text: numbers are kept exactly, which the decoder's own serialiser does not know.
+                decoder.decode(serde_json::to_string(row)?.as_bytes())?;
+            }
+            let batch = decoder.flush()?.unwrap_or_else(|| RecordBatch::new_empty(schema));
+            self.append(TableName::new(TableKind::System, table), &[batch]).await?;
+        }
+        Ok(())
     }
 
     /// The rows as they would be published now, for look-ups and for deriving further tables.
@@ -165,7 +176,7 @@ impl Publication<'_> {
 
     /// Whether anything would change.
     pub fn is_empty(&self) -> bool {
-        self.tables.values().all(|table| !table.changed()) && self.manifest.batches.is_empty()
+        self.tables.values().all(|table| !table.changed()) && self.manifest.batches.is_empty() && self.noted.is_empty()
     }
 
     /// Commits every changed table, then creates the manifest: the release is there, whole.
@@ -174,7 +185,9 @@ impl Publication<'_> {
     /// Storage, Busy. The last release stands.
     pub async fn publish(mut self) -> Result<Arc<Release>> {
         self.settle_findings().await?;
-        self.note_release().await?;
+        self.note_release()?;
+        self.write_noted().await?;
+        self.fold_small_files().await?;
         let at_ms = self.manifest.published_at.timestamp_millis();
         for (name, table) in &mut self.tables {
             if !table.changed() {
@@ -194,7 +207,7 @@ impl Publication<'_> {
             .ok_or_else(|| Error::new(ErrorKind::Internal, format!("release {number} vanished after publishing")))
     }
 
-    async fn note_release(&mut self) -> Result<()> {
+    fn note_release(&mut self) -> Result<()> {
         let manifest = &self.manifest;
         let row = serde_json::json!({
             "release": manifest.release,
@@ -203,8 +216,10 @@ impl Publication<'_> {
             "batches": manifest.batches.len(),
             "tables": serde_json::to_string(&manifest.tables)?,
         });
-        let serde_json::Value::Object(row) = row else { return Ok(()) };
-        self.append_system("release", &[row]).await
+        if let serde_json::Value::Object(row) = row {
+            self.append_system("release", vec![row]);
+        }
+        Ok(())
     }
 
     /// The release as it would be, for reading only.

@@ -74,7 +74,10 @@ fn report(checked: &[Checked], warnings: &[String]) -> Report {
             Ok(detail) => ("ok", detail),
             Err(detail) => ("wrong", detail),
         };
-        Map::from_iter([("what", one.what), ("state", state), ("detail", detail.as_str())].map(|(name, value)| (name.to_owned(), Value::from(value))))
+        Map::from_iter(
+            [("what", one.what), ("state", state), ("detail", detail.as_str())]
+                .map(|(name, value)| (name.to_owned(), Value::from(value))),
+        )
     };
     let mut report = Report::list("checked", &["what", "state", "detail"], checked.iter().map(row).collect());
     report.json["warnings"] = json!(warnings);

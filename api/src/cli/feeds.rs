@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Desk;
 use crate::exit::Outcome;
-use crate::feed_state::{self, FeedState, configured};
+use crate::feed_state::{self, FeedState, LastBatches, configured};
 use crate::output::Report;
 use crate::permission::Permission;
 use crate::rows::{Row, text};
@@ -25,14 +25,18 @@ impl Feeds {
         let deployment = desk.deployment()?;
         let feeds: Vec<Row> = deployment.feeds()?.iter().map(|feed| configured(feed)).collect();
         let report = match self {
-            Self::List => {
-                Report::list("feeds", &["feed_id", "title", "dataset", "reporter", "mode", "schedule", "deadline", "source_kind"], feeds)
-            }
+            Self::List => Report::list(
+                "feeds",
+                &["feed_id", "title", "dataset", "reporter", "mode", "schedule", "deadline", "source_kind"],
+                feeds,
+            ),
             Self::Status => {
-                let newest = deployment.newest().await?;
-                let (warehouse, limits) = (deployment.warehouse(), deployment.limits());
-                let operator = Permission::operator();
-                status(&feed_state::of(feeds, warehouse, newest.as_deref(), &limits, &operator, Utc::now()).await?)
+                let batches = match deployment.newest().await? {
+                    Some(newest) => feed_state::last_batches(&newest, &deployment.limits()).await?,
+                    None => LastBatches::new(),
+                };
+                let (warehouse, operator) = (deployment.warehouse(), Permission::operator());
+                status(&feed_state::of(feeds, warehouse, &batches, &operator, Utc::now()).await?)
             }
         };
         desk.terminal.print(&report)?;
@@ -42,7 +46,8 @@ impl Feeds {
 
 fn status(states: &[FeedState]) -> Report {
     let row = |state: &FeedState| {
-        let of = |row: &Option<Row>, name: &str| row.as_ref().and_then(|row| row.get(name)).cloned().unwrap_or(Value::Null);
+        let of =
+            |row: &Option<Row>, name: &str| row.as_ref().and_then(|row| row.get(name)).cloned().unwrap_or(Value::Null);
         let row = json!({
             "feed_id": state.id(),
             "reporter": text(&state.feed, "reporter"),
@@ -56,7 +61,17 @@ fn status(states: &[FeedState]) -> Report {
         });
         if let Value::Object(row) = row { row } else { Row::new() }
     };
-    let columns = ["feed_id", "reporter", "state", "last_arrival", "rows_read", "rows_quarantined", "last_run", "outcome", "due_at"];
+    let columns = [
+        "feed_id",
+        "reporter",
+        "state",
+        "last_arrival",
+        "rows_read",
+        "rows_quarantined",
+        "last_run",
+        "outcome",
+        "due_at",
+    ];
     let mut report = Report::list("feeds", &columns, states.iter().map(row).collect());
     report.json = json!({ "feeds": states.iter().map(FeedState::json).collect::<Vec<_>>() });
     report

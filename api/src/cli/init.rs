@@ -78,7 +78,12 @@ mod tests {
     #[test]
     fn a_commented_line_of_the_settings_can_be_uncommented() {
         let text = FILES[0].1;
-        let all: String = text.lines().map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")).unwrap_or(line).to_owned() + "\n").collect();
+        let is_setting = |line: &&str| {
+            let name = line.split(" = ").next().unwrap_or_default();
+            line.contains(" = ") && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        };
+        let uncommented = |line: &'static str| line.strip_prefix("# ").filter(is_setting).unwrap_or(line);
+        let all: String = text.lines().map(|line| uncommented(line).to_owned() + "\n").collect();
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("anze.toml"), all).unwrap();
         let read = Settings::load(dir.path()).unwrap();

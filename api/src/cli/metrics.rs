@@ -48,9 +48,9 @@ pub struct Run {
     /// First day of the period [default: 1 January]
     #[arg(long, value_name = "DAY")]
     from: Option<NaiveDate>,
-    /// First day after the period: exclusive, so the first half of 2026 is
+    /// First day after the period: exclusive. The first half of 2026 is
     /// --from 2026-01-01 --to 2026-07-01 [default: the day after the release's]
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", verbatim_doc_comment)]
     to: Option<NaiveDate>,
     /// As if nothing after this day were known [default: the day of the release]
     #[arg(long, value_name = "DAY")]
@@ -98,9 +98,10 @@ fn list(deployment: &Deployment) -> Report {
 }
 
 fn show(deployment: &Deployment, id: &str) -> anyhow::Result<Report> {
-    let metric = deployment.catalogue().metric(id).ok_or_else(|| {
-        Misuse::new(format!("no metric `{id}`; anze metrics list shows them"))
-    })?;
+    let metric = deployment
+        .catalogue()
+        .metric(id)
+        .ok_or_else(|| Misuse::new(format!("no metric `{id}`; anze metrics list shows them")))?;
     let mut shown = definition::of(metric);
     shown["sql"] = Value::from(metric.sql.clone());
     let mut report = Report::of_one(shown.as_object().cloned().unwrap_or_default());
@@ -134,7 +135,9 @@ impl Run {
             let mut page = ask(deployment, about, request.clone(), self.release).await?;
             let found = page.get_mut("rows").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
             left = left.saturating_sub(found.len());
-            rows.extend(found.into_iter().filter_map(|row| if let Value::Object(row) = row { Some(row) } else { None }));
+            rows.extend(
+                found.into_iter().filter_map(|row| if let Value::Object(row) = row { Some(row) } else { None }),
+            );
             cursor = page.get("next").and_then(Value::as_str).map(str::to_owned);
             if cursor.is_none() || left == 0 {
                 return Ok(answered::evidence(page, rows));

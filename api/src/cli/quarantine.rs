@@ -38,7 +38,16 @@ impl Quarantine {
         let report = match self {
             Self::List { filter, limit, after } => {
                 let page = held::list(&release, &limits, &filter, after.as_deref(), limit.max(1), &operator).await?;
-                let columns = ["quarantine_id", "feed_id", "dataset", "row_no", "rule", "column_name", "message_zh", "message_en"];
+                let columns = [
+                    "quarantine_id",
+                    "feed_id",
+                    "dataset",
+                    "row_no",
+                    "rule",
+                    "column_name",
+                    "message_zh",
+                    "message_en",
+                ];
                 let mut report = Report::list("rows", &columns, page.rows);
                 report.json["release"] = release.number().into();
                 report.json["next"] = page.next.clone().into();

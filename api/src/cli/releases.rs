@@ -32,7 +32,9 @@ impl Releases {
                 Report::list("releases", &["release", "published_at", "day", "batches"], rows)
             }
             Self::Show { number } => {
-                let release = deployment.release(ReleaseChoice::of(Some(number), None).map_err(crate::exit::Misuse::new)?).await?;
+                let release = deployment
+                    .release(ReleaseChoice::of(Some(number), None).map_err(crate::exit::Misuse::new)?)
+                    .await?;
                 Report::of_one(published::show(&release).as_object().cloned().unwrap_or_default())
             }
         };

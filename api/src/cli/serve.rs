@@ -39,7 +39,8 @@ impl Serve {
                 tracing::info!(address, "listening");
             }
         };
-        let served = main.block_on(serve(deployment, self.only, Arc::new(Clock::Wall), questions.handle().clone(), announce));
+        let served =
+            main.block_on(serve(deployment, self.only, Arc::new(Clock::Wall), questions.handle().clone(), announce));
         questions.shutdown_background();
         served.map(|()| Outcome::Done)
     }

@@ -94,10 +94,10 @@ mod tests {
         let mut typed = Typed::default();
         assert_eq!(typed.add("select ';' as a,"), Vec::<String>::new());
         assert_eq!(typed.add("  \"b;\" -- c;"), Vec::<String>::new());
-        assert_eq!(typed.add("/* ; */ from t; select 2; select '杭"), [
-            "select ';' as a,\n  \"b;\" -- c;\n/* ; */ from t",
-            "select 2"
-        ]);
+        assert_eq!(
+            typed.add("/* ; */ from t; select 2; select '杭"),
+            ["select ';' as a,\n  \"b;\" -- c;\n/* ; */ from t", "select 2"]
+        );
         assert_eq!(typed.add("';;"), ["select '杭\n'"]);
         assert_eq!(typed.add("select 3"), Vec::<String>::new());
         assert_eq!(typed.rest().as_deref(), Some("select 3"));

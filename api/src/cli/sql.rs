@@ -64,7 +64,8 @@ pub(super) async fn print(
                 listed.extend(json::objects(&batch).map_err(internal)?);
             }
             let columns = json::columns(&schema);
-            terminal.write_json(&serde_json::json!({"release": release.number(), "columns": columns, "rows": listed}))?;
+            terminal
+                .write_json(&serde_json::json!({"release": release.number(), "columns": columns, "rows": listed}))?;
         }
         Format::Json => {
             let mut writer = json::RowsWriter::new(&schema);

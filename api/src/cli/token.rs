@@ -1,7 +1,7 @@
 //! `anze token`: who may call. A secret is shown once, when it is made.
 
 use anyhow::Context;
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound, TimeZone, Utc};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
@@ -103,13 +103,16 @@ impl Create {
         let expires_at = match self.expires {
             None => None,
             Some(Expiry::At(at)) => Some(at),
-            Some(Expiry::After(span)) => now.checked_add_signed(chrono::TimeDelta::from_std(span)?),
+            Some(Expiry::After(span)) => {
+                now.checked_add_signed(chrono::TimeDelta::from_std(span)?).map(|at| at.trunc_subsecs(0))
+            }
         };
         if expires_at.is_some_and(|end| end <= now) {
             return Err(Misuse::new("--expires lies in the past").into());
         }
         let sensitive = if self.sees_sensitive { Sensitive::Shown } else { Sensitive::Masked };
-        let (token, secret) = Kept::create(self.role, scope, sensitive, expires_at, now).context("cannot draw a secret")?;
+        let (token, secret) =
+            Kept::create(self.role, scope, sensitive, expires_at, now).context("cannot draw a secret")?;
         file.add(token.clone())?;
         let mut shown = row(&token, now);
         shown.insert("token".to_owned(), json!(secret.reveal()));

@@ -103,18 +103,29 @@ fn flat((version, line): &Traced) -> Row {
 fn told(number: usize, (version, line): &Traced) -> String {
     let of = |name: &str| version.lineage.get(name).and_then(shown).unwrap_or_else(|| "-".to_owned());
     let mut lines = vec![
-        format!("版本 version {number}: {} · feed {} · landed {} · source clock {}", version.state, of("feed_id"), of("landed_at"), of("source_updated_at")),
+        format!(
+            "版本 version {number}: {} · feed {} · landed {} · source clock {}",
+            version.state,
+            of("feed_id"),
+            of("landed_at"),
+            of("source_updated_at")
+        ),
         format!("  batch {} · record {}", of("batch_id"), of("row_no")),
     ];
     match line {
         Some(Ok(line)) => {
-            lines.push(format!("  file sha256 {} · offset {}", text(&line.batch, "sha256").unwrap_or("-"), line.offset));
+            lines.push(format!(
+                "  file sha256 {} · offset {}",
+                text(&line.batch, "sha256").unwrap_or("-"),
+                line.offset
+            ));
             lines.push(format!("  | {}", line.text.as_deref().unwrap_or_default()));
         }
         Some(Err(problem)) => lines.push(format!("  landed line: {problem}")),
         None => {}
     }
-    let values = version.values.iter().filter_map(|(name, value)| shown(value).map(|value| format!("  {name} = {value}")));
+    let values =
+        version.values.iter().filter_map(|(name, value)| shown(value).map(|value| format!("  {name} = {value}")));
     lines.extend(values);
     lines.join("\n") + "\n"
 }

@@ -95,6 +95,7 @@ fn slots_are_in_order_and_lie_within_the_years_asked_for() {
     let start: DateTime<Utc> = "2024-06-30T16:00:00Z".parse().unwrap();
     let end: DateTime<Utc> = "2026-06-30T16:00:00Z".parse().unwrap();
     for feed in &slots.feeds {
+        assert!(feed.id.starts_with(&feed.reporter.to_ascii_lowercase()), "{} of {}", feed.id, feed.reporter);
         assert!(feed.slots.is_sorted_by(|one, other| one < other), "{}", feed.id);
         assert!(feed.slots[0] >= start && *feed.slots.last().unwrap() < end, "{}", feed.id);
     }
@@ -138,9 +139,13 @@ fn nothing_is_reported_before_it_happened() {
 #[test]
 fn no_file_but_the_one_meant_to_be_is_held_for_broken_rows() {
     let (_dir, slots) = written(&plan(0.02, 2, 2));
-    let held: Vec<&str> =
-        slots.truths.files.iter().filter(|file| file.broken * 20 > file.rows).map(|file| file.feed.as_str()).collect();
-    assert_eq!(held, ["oypc-hazard"]);
+    let truths = slots.truths;
+    let held: Vec<_> =
+        truths.files.iter().filter(|file| file.broken * 20 > file.rows).map(|file| (&file.feed, file.slot)).collect();
+    let meant: Vec<_> =
+        truths.mishaps.iter().filter(|(feed, ..)| feed == "oypc-hazard").map(|(feed, slot, _)| (feed, *slot)).collect();
+    assert_eq!(held, meant);
+    assert_eq!(held.len(), 1);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 /// Counts of what was written and meant; all maps are ordered, so they print alike everywhere.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(not(test), allow(dead_code, reason = "counted for tests"))]
 pub(crate) struct Truths {
     pub(crate) units: u64,
     pub(crate) roster_entries: u64,
@@ -38,6 +39,7 @@ pub(crate) struct Truths {
 
 /// One file of the outbox.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(test), allow(dead_code, reason = "counted for tests"))]
 pub(crate) struct FileTruth {
     pub(crate) feed: String,
     pub(crate) slot: NaiveDate,

@@ -107,6 +107,32 @@ impl App {
         Ok((headers, body).into_response())
     }
 
+    /// A description: the same whatever the release, so it is there before the first one too.
+    pub async fn describe(
+        &self,
+        description: &Value,
+        format: AnswerFormat,
+        asked_with: &HeaderMap,
+    ) -> Result<Response, Problem> {
+        let mut headers = match self.deployment.newest().await? {
+            Some(newest) => self.headers(&newest).await?,
+            None => HeaderMap::new(),
+        };
+        let body = match format {
+            AnswerFormat::Json => description.to_string(),
+            AnswerFormat::Csv => super::format::rows_as_csv(description),
+        };
+        let etag = etag(&Sha256::digest(&body).into(), format);
+        headers.insert(header::ETAG, etag.clone());
+        headers.insert(header::VARY, HeaderValue::from_static("authorization, accept"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        if is_known(&etag, asked_with) {
+            return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+        }
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+        Ok((headers, body).into_response())
+    }
+
     /// What every answer from a release says of itself.
     pub async fn headers(&self, release: &Release) -> Result<HeaderMap, Problem> {
         let mut headers = HeaderMap::new();

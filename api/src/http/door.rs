@@ -57,15 +57,24 @@ impl Door {
         for authority in named.chain(uri.authority().map(|authority| authority.as_str())) {
             let host = host_of(authority);
             if !self.answers_to(&host) {
-                let detail = format!("this endpoint does not answer to `{host}`; names of a proxy belong in anze.toml: [server] hosts");
-                return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", "未知的主机名", "Unknown host", detail));
+                let detail = format!(
+                    "this endpoint does not answer to `{host}`; names of a proxy belong in anze.toml: [server] hosts"
+                );
+                return Err(Problem::new(
+                    StatusCode::MISDIRECTED_REQUEST,
+                    "unknown_host",
+                    "未知的主机名",
+                    "Unknown host",
+                    detail,
+                ));
             }
         }
         Ok(())
     }
 
     fn answers_to(&self, host: &str) -> bool {
-        let is_address = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip == self.bound.ip());
+        let is_address =
+            host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip == self.bound.ip());
         let open = !self.is_loopback() && self.hosts.is_empty();
         open || is_address || host == "localhost" || self.hosts.iter().any(|own| own == host)
     }
@@ -99,14 +108,19 @@ impl Door {
         if self.is_loopback() && peer.ip().is_loopback() && is_direct {
             return Ok(Caller { permission: Permission::whole(self.loopback_role), token_id: None });
         }
-        Err(Problem::unauthorized("every caller from elsewhere needs a token: `Authorization: Bearer anze_…`, or the token as the password in a browser"))
+        Err(Problem::unauthorized(
+            "every caller from elsewhere needs a token: `Authorization: Bearer anze_…`, or the token as the password in a browser",
+        ))
     }
 
     fn by_token(&self, deployment: &Deployment, secret: &Secret) -> Result<Caller, Problem> {
         if self.writer.as_ref().is_some_and(|kept| secret.matches(kept)) {
             return Ok(Caller { permission: Permission::operator(), token_id: None });
         }
-        let token = deployment.tokens().authenticate(secret, Utc::now()).map_err(|error| Problem::internal(&format!("{error:#}")))?;
+        let token = deployment
+            .tokens()
+            .authenticate(secret, Utc::now())
+            .map_err(|error| Problem::internal(&format!("{error:#}")))?;
         let token = token.ok_or_else(|| Problem::unauthorized("this token is unknown, expired or revoked"))?;
         Ok(Caller { permission: token.permission(), token_id: Some(token.id) })
     }
@@ -158,7 +172,9 @@ mod tests {
         for ours in ["localhost", "localhost:8080", "LOCALHOST.", "127.0.0.1:8080", "[::1]:8080", "anze.example"] {
             assert!(answers(&door, ours), "{ours}");
         }
-        for other in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:8080", "10.0.0.1", "user@evil.example"] {
+        for other in
+            ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:8080", "10.0.0.1", "user@evil.example"]
+        {
             assert!(!answers(&door, other), "{other}");
         }
         assert!(door.check_host(&Uri::from_static("http://evil.example/"), &HeaderMap::new()).is_err());
@@ -175,7 +191,11 @@ mod tests {
         let door = door("127.0.0.1:8080", &[]);
         let post = |pairs: &[(&'static str, &'static str)]| door.check_origin(&Method::POST, &headers(pairs)).is_ok();
         assert!(post(&[("host", "localhost:8080")]));
-        assert!(post(&[("host", "localhost:8080"), ("origin", "http://localhost:8080"), ("sec-fetch-site", "same-origin")]));
+        assert!(post(&[
+            ("host", "localhost:8080"),
+            ("origin", "http://localhost:8080"),
+            ("sec-fetch-site", "same-origin")
+        ]));
         assert!(!post(&[("host", "localhost:8080"), ("origin", "http://evil.example")]));
         assert!(!post(&[("host", "localhost:8080"), ("origin", "null")]));
         assert!(!post(&[("host", "localhost:8080"), ("sec-fetch-site", "cross-site")]));
@@ -209,7 +229,10 @@ mod tests {
         #[test]
         fn the_loopback_role_is_for_direct_callers_on_loopback_only() {
             assert_eq!(caller("127.0.0.1:1", "127.0.0.1:2", &[]), Ok(Role::Admin));
-            assert_eq!(caller("127.0.0.1:1", "127.0.0.1:2", &[("x-forwarded-for", "10.0.0.1")]), Err(StatusCode::UNAUTHORIZED));
+            assert_eq!(
+                caller("127.0.0.1:1", "127.0.0.1:2", &[("x-forwarded-for", "10.0.0.1")]),
+                Err(StatusCode::UNAUTHORIZED)
+            );
             assert_eq!(caller("0.0.0.0:1", "127.0.0.1:2", &[]), Err(StatusCode::UNAUTHORIZED));
             assert_eq!(caller("0.0.0.0:1", "10.0.0.1:2", &[]), Err(StatusCode::UNAUTHORIZED));
         }

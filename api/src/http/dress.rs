@@ -99,7 +99,9 @@ fn with_body(mut response: Response, path: &str, lang: Lang, number: &str) -> Re
 fn unnamed(status: StatusCode) -> Problem {
     let (code, title, title_en) = match status {
         StatusCode::NOT_FOUND => ("not_found", "没有这个地址", "There is nothing at this address"),
-        StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "不支持的请求方法", "This address does not take this method"),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            ("method_not_allowed", "不支持的请求方法", "This address does not take this method")
+        }
         StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "请求内容过大", "The request is too large"),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unsupported_media_type", "不支持的内容类型", "Send JSON"),
         status if status.is_server_error() => ("internal", "系统内部错误", "Something failed inside"),

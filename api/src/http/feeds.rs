@@ -1,5 +1,8 @@
 //! `/feeds`: what is configured, how it stands, and starting a run.
 
+use std::sync::Arc;
+
+use anze_warehouse::Release;
 use axum::Json;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -12,7 +15,7 @@ use super::door::Caller;
 use super::format::{AnswerFormat, rows_as_csv};
 use super::parameters::Parameters;
 use super::state::{App, AppState};
-use crate::feed_state::{self, FeedState};
+use crate::feed_state::{self, FeedState, LastBatches};
 use crate::problem::Problem;
 use crate::work::Work;
 
@@ -73,7 +76,8 @@ pub async fn run(
     let asked_by = caller.token_id.unwrap_or_else(|| "operator".to_owned());
     let running = app.desk.start(&Work::Feeds(vec![id.clone()]), asked_by)?;
     if !wait {
-        let place = HeaderValue::from_str(&format!("/api/v1/feeds/{id}/runs")).map_err(|error| Problem::internal(&error))?;
+        let place =
+            HeaderValue::from_str(&format!("/api/v1/feeds/{id}/runs")).map_err(|error| Problem::internal(&error))?;
         let body = Json(json!({"feed_id": id, "state": "started"}));
         return Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], body).into_response());
     }
@@ -98,15 +102,41 @@ pub async fn run_many(State(app): State<AppState>, caller: Caller, request: Requ
 
 /// The feeds that a caller may see.
 pub async fn states(app: &App, caller: &Caller) -> Result<Vec<FeedState>, Problem> {
-    let newest = app.deployment.newest().await?;
-    let limits = app.deployment.limits();
-    feed_state::list(app.deployment.warehouse(), newest.as_deref(), &limits, &caller.permission, app.clock.now()).await
+    let batches = match app.deployment.newest().await? {
+        Some(newest) => app.arrivals.of(newest, app).await?,
+        None => Arc::default(),
+    };
+    feed_state::list(app.deployment.warehouse(), &batches, &caller.permission, app.clock.now()).await
 }
 
+/// One feed; a feed that the caller may not see is not there.
 async fn state(app: &App, caller: &Caller, id: &str) -> Result<FeedState, Problem> {
-    let newest = app.deployment.newest().await?;
-    let limits = app.deployment.limits();
-    feed_state::show(app.deployment.warehouse(), newest.as_deref(), &limits, &caller.permission, id, app.clock.now()).await
+    states(app, caller).await?.into_iter().find(|state| state.id() == id).ok_or_else(|| {
+        Problem::not_found("no_such_feed", format!("there is no feed `{id}`; /api/v1/feeds lists yours"))
+    })
+}
+
+/// The last batches of the newest release, read once for it.
+#[derive(Default)]
+pub struct Arrivals {
+    known: tokio::sync::Mutex<Option<(u64, Arc<LastBatches>)>>,
+}
+
+impl Arrivals {
+    async fn of(&self, newest: Arc<Release>, app: &App) -> Result<Arc<LastBatches>, Problem> {
+        let mut known = self.known.lock().await;
+        let number = newest.number();
+        if let Some((of, batches)) = known.as_ref()
+            && *of == number
+        {
+            return Ok(Arc::clone(batches));
+        }
+        let limits = app.deployment.limits();
+        let read = async move { feed_state::last_batches(&newest, &limits).await };
+        let batches = Arc::new(app.engine.run(read).await?);
+        *known = Some((number, Arc::clone(&batches)));
+        Ok(batches)
+    }
 }
 
 /// An answer about now: named after the newest release, and never kept.

@@ -70,7 +70,8 @@ impl Freshness {
 fn late_feeds(slots: &[Row], now: DateTime<Utc>) -> Vec<String> {
     let mut latest: BTreeMap<&str, (DateTime<Utc>, bool)> = BTreeMap::new();
     for slot in slots {
-        let at = |column| text(slot, column).and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|at| at.to_utc());
+        let at =
+            |column| text(slot, column).and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|at| at.to_utc());
         let (Some(feed), Some(slot_at), Some(due_at)) = (text(slot, "feed_id"), at("slot_at"), at("due_at")) else {
             continue;
         };

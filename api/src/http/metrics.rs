@@ -23,10 +23,7 @@ pub async fn list(
     let mut parameters = Parameters::of(query.as_deref());
     let format = AnswerFormat::asked(&mut parameters, &headers)?;
     parameters.finish()?;
-    let release = app.deployment.release(Default::default()).await?;
-    let ask = Ask { release: &release, request: "metrics".to_owned(), caller: &caller };
-    let listed = catalogue(&app, &caller);
-    app.respond(&ask, format, &headers, async move { Ok(listed) }).await
+    app.describe(&catalogue(&app, &caller), format, &headers).await
 }
 
 /// `GET /metrics/{id}`

@@ -29,7 +29,9 @@ mod tests {
         let paths = description["paths"].as_object().unwrap();
         let described: BTreeSet<String> = paths
             .iter()
-            .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |method| format!("{method} {path}")))
+            .flat_map(|(path, methods)| {
+                methods.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))
+            })
             .collect();
         let (listed, _) = crate::http::routes(crate::http::tests::app()).finish();
         let routed: BTreeSet<String> = listed

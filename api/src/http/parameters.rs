@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn parameters_are_decoded_and_taken() {
-        let mut parameters = Parameters::of(Some("by=city,sector&by=month&where.sector=mine&as_of=2026-06-30&x=%E6%9D%AD"));
+        let mut parameters =
+            Parameters::of(Some("by=city,sector&by=month&where.sector=mine&as_of=2026-06-30&x=%E6%9D%AD"));
         assert_eq!(parameters.list("by"), ["city", "sector", "month"]);
         assert_eq!(parameters.prefixed("where").unwrap().get("sector").unwrap(), "mine");
         assert_eq!(parameters.day("as_of").unwrap().unwrap().to_string(), "2026-06-30");

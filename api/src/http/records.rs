@@ -40,7 +40,9 @@ pub async fn show(
             return Err(Problem::not_found("no_such_record", detail));
         }
         let versions: Vec<Value> = found.versions.iter().map(Version::json).collect();
-        Ok(json!({"dataset": contract.name, "key": key.parts(), "release": of.number(), "versions": versions, "more": found.cut}))
+        Ok(
+            json!({"dataset": contract.name, "key": key.parts(), "release": of.number(), "versions": versions, "more": found.cut}),
+        )
     };
     let ask = Ask { release: &release, request, caller: &caller };
     app.respond(&ask, AnswerFormat::Json, &headers, compute).await
@@ -72,14 +74,16 @@ pub async fn line(
             let line = app.engine.run(find).await?;
             Ok((app.headers(&release).await?, raw(line)?).into_response())
         }
-        Some(other) => Err(Problem::bad_request("bad_parameter", format!("`format`: `{other}` is neither json nor raw"))),
+        Some(other) => {
+            Err(Problem::bad_request("bad_parameter", format!("`format`: `{other}` is neither json nor raw")))
+        }
     }
 }
 
 /// The bytes of the line as they came, whatever their encoding.
 fn raw(line: LandedLine) -> Result<Response, Problem> {
-    let bytes = line.bytes.ok_or_else(|| {
-        Problem::forbidden("sensitive", "this line holds values that your role may not see")
-    })?;
+    let bytes = line
+        .bytes
+        .ok_or_else(|| Problem::forbidden("sensitive", "this line holds values that your role may not see"))?;
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))], bytes).into_response())
 }

@@ -43,7 +43,9 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     Parameters::of(query.as_deref()).finish()?;
-    let number = number.parse().map_err(|_| Problem::not_found("no_such_release", format!("`{number}` is no release number")))?;
+    let number = number
+        .parse()
+        .map_err(|_| Problem::not_found("no_such_release", format!("`{number}` is no release number")))?;
     let release = app.deployment.release(ReleaseChoice::Number(number)).await?;
     let mut shown = published::show(&release);
     if let Some(shown) = shown.as_object_mut()

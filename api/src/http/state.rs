@@ -8,6 +8,7 @@ use anze_ingest::clock::Clock;
 use super::answers::Answers;
 use super::desk::RunDesk;
 use super::door::Door;
+use super::feeds::Arrivals;
 use super::freshness::Freshness;
 use super::overload::Places;
 use crate::deployment::Deployment;
@@ -19,6 +20,7 @@ pub struct App {
     pub engine: Engine,
     pub answers: Answers,
     pub freshness: Freshness,
+    pub arrivals: Arrivals,
     pub door: Door,
     pub desk: RunDesk,
     pub places: Places,
@@ -35,6 +37,7 @@ impl App {
         Self {
             answers: Answers::new(settings.query.cache.bytes(), deployment.definitions()),
             freshness: Freshness::default(),
+            arrivals: Arrivals::default(),
             desk: RunDesk::default(),
             places: Places::new(settings.server.requests),
             stopping: AtomicBool::new(false),

@@ -39,7 +39,10 @@ async fn running(role: Role) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let door = Door::new(listener.local_addr().unwrap(), &deployment.settings().server);
     let engine = Engine::new(Handle::current(), &deployment.settings().query);
-    Running { server: Server::start(listener, App::new(deployment, engine, door, Arc::new(Clock::Wall))).unwrap(), _folder: folder }
+    Running {
+        server: Server::start(listener, App::new(deployment, engine, door, Arc::new(Clock::Wall))).unwrap(),
+        _folder: folder,
+    }
 }
 
 struct Answer {
@@ -50,7 +53,11 @@ struct Answer {
 
 impl Answer {
     fn header(&self, name: &str) -> Option<&str> {
-        let of = |line: &'_ str| line.split_once(": ").filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(known, _)| known.len() + 2);
+        let of = |line: &'_ str| {
+            line.split_once(": ")
+                .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+                .map(|(known, _)| known.len() + 2)
+        };
         self.head.lines().find_map(|line| of(line).map(|start| &line[start..]))
     }
 
@@ -123,8 +130,12 @@ async fn errors_of_pages_are_pages_and_errors_of_programs_are_json() {
 async fn a_foreign_host_and_a_foreign_origin_are_refused() {
     let running = running(Role::Admin).await;
     let address = running.server.address();
-    let foreign = send(address, "GET /healthz HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n".to_owned()).await;
-    assert_eq!((foreign.status, foreign.json()["code"].as_str().map(str::to_owned)), (421, Some("unknown_host".into())));
+    let foreign =
+        send(address, "GET /healthz HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n".to_owned()).await;
+    assert_eq!(
+        (foreign.status, foreign.json()["code"].as_str().map(str::to_owned)),
+        (421, Some("unknown_host".into()))
+    );
     let post = "POST /api/v1/runs HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     assert_eq!(send(address, post.to_owned()).await.json()["code"], "cross_origin");
     running.server.stop().await;
@@ -158,12 +169,15 @@ async fn each_role_reaches_exactly_its_routes() {
             let path = path.replace("{name}", "policy").replace("{n}", "1").replace("{file}", "x");
             let bearer = format!("Authorization: Bearer {}\r\n", secret.reveal());
             let method = route.method.to_uppercase();
-            let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{bearer}Content-Length: 0\r\nConnection: close\r\n\r\n");
+            let request = format!(
+                "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{bearer}Content-Length: 0\r\nConnection: close\r\n\r\n"
+            );
             let answer = send(address, request).await;
             let allowed = permission.may(route.access).is_ok();
             let forbidden = answer.status == 403;
             // A route may still refuse more narrowly, but only behind its guard.
-            let narrow = matches!(route.access, crate::permission::Access::Metrics | crate::permission::Access::Evidence);
+            let narrow =
+                matches!(route.access, crate::permission::Access::Metrics | crate::permission::Access::Evidence);
             assert!(forbidden != allowed || (allowed && narrow), "{role:?} {method} {path}: {}", answer.status);
             assert!(!(forbidden && allowed && !narrow), "{role:?} {method} {path}: {}", answer.status);
         }

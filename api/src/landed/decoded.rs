@@ -93,7 +93,11 @@ fn both(message: &Message) -> (String, String) {
 pub(super) fn own_names(contract: &Contract) -> Result<(Format, Mapping), String> {
     let broken = |what: &str| format!("shipped data of {} cannot be read: {what}", contract.name);
     let format = Format::new(&FormatConfig::default()).map_err(|_| broken("format"))?;
-    let contract = anze_warehouse::contract::builtin().dataset(&contract.name).map(Arc::clone).ok_or_else(|| broken("contract"))?;
-    let mapping = Mapping::new(&BTreeMap::new(), &BTreeMap::<String, String>::new(), &contract).map_err(|_| broken("mapping"))?;
+    let contract = anze_warehouse::contract::builtin()
+        .dataset(&contract.name)
+        .map(Arc::clone)
+        .ok_or_else(|| broken("contract"))?;
+    let mapping =
+        Mapping::new(&BTreeMap::new(), &BTreeMap::<String, String>::new(), &contract).map_err(|_| broken("mapping"))?;
     Ok((format, mapping))
 }

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    Schema, TimeUnit, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Schema,
+    TimeUnit, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -127,7 +127,8 @@ fn cell(column: &ArrayRef, row: usize) -> Cell {
         DataType::LargeList(_) => nested(&column.as_list::<i64>().value(row)),
         DataType::Struct(fields) => {
             let parts = column.as_struct();
-            let object = fields.iter().zip(parts.columns()).map(|(field, part)| (field.name().clone(), part_of(part, row)));
+            let object =
+                fields.iter().zip(parts.columns()).map(|(field, part)| (field.name().clone(), part_of(part, row)));
             Cell::Nested(Value::Object(object.collect()))
         }
         _ => displayed(column, row),
@@ -198,8 +199,8 @@ pub mod tests {
     use std::sync::Arc;
 
     use datafusion::arrow::array::{
-        BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, StringViewArray, TimestampMicrosecondArray,
-        TimestampNanosecondArray,
+        BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, StringViewArray,
+        TimestampMicrosecondArray, TimestampNanosecondArray,
     };
 
     use super::*;
@@ -219,7 +220,8 @@ pub mod tests {
             ("open", Arc::new(BooleanArray::from(vec![Some(true), None]))),
             ("share", Arc::new(Float64Array::from(vec![Some(f64::NAN), None]))),
         ];
-        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).unwrap()
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
+            .unwrap()
     }
 
     #[test]

@@ -56,7 +56,8 @@ fn field(cell: &Cell) -> Cow<'static, str> {
 }
 
 fn quoted(text: &str) -> Cow<'_, str> {
-    let special = text.is_empty() || text.contains([',', '"', '\n', '\r']) || text.starts_with(' ') || text.ends_with(' ');
+    let special =
+        text.is_empty() || text.contains([',', '"', '\n', '\r']) || text.starts_with(' ') || text.ends_with(' ');
     if special { Cow::Owned(format!("\"{}\"", text.replace('"', "\"\""))) } else { Cow::Borrowed(text) }
 }
 

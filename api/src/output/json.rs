@@ -17,9 +17,7 @@ pub fn objects(batch: &RecordBatch) -> Result<Vec<Map<String, Value>>, ArrowErro
 
 /// The columns of an answer: name and type.
 pub fn columns(schema: &Schema) -> Value {
-    let column = |field: &datafusion::arrow::datatypes::FieldRef| {
-        json!({"name": field.name(), "type": type_name(field.data_type())})
-    };
+    let column = |field: &datafusion::arrow::datatypes::FieldRef| json!({"name": field.name(), "type": type_name(field.data_type())});
     Value::Array(schema.fields().iter().map(column).collect())
 }
 

@@ -72,12 +72,13 @@ impl Report {
         lines(&self.caption, &mut text);
         if !self.columns.is_empty() {
             let is_number = |name: &String| {
-                let mut values = self.rows.iter().filter_map(|row| row.get(name)).filter(|value| !value.is_null()).peekable();
+                let mut values =
+                    self.rows.iter().filter_map(|row| row.get(name)).filter(|value| !value.is_null()).peekable();
                 values.peek().is_some() && values.all(Value::is_number)
             };
             let right: Vec<bool> = self.columns.iter().map(is_number).collect();
-            let rows = self.rows.iter().map(|row| self.texts(row).into_iter().map(Option::unwrap_or_default).collect());
-            text.push_str(&table::render(&self.columns, &right, rows.collect()));
+            let cells = |row| self.columns.iter().map(|name| short(row, name).unwrap_or_default()).collect();
+            text.push_str(&table::render(&self.columns, &right, self.rows.iter().map(cells).collect()));
         }
         lines(&self.notes, &mut text);
         text
@@ -94,6 +95,15 @@ impl Report {
 
     fn texts(&self, row: &Map<String, Value>) -> Vec<Option<String>> {
         self.columns.iter().map(|name| row.get(name).and_then(shown)).collect()
+    }
+}
+
+/// A value as a table shows it: fractions to six digits; JSON and CSV keep them all.
+fn short(row: &Map<String, Value>, name: &str) -> Option<String> {
+    let value = row.get(name)?;
+    match value.as_number().filter(|number| !number.is_i64() && !number.is_u64()).and_then(|number| number.as_f64()) {
+        Some(fraction) => Some(format!("{fraction:.6}").trim_end_matches('0').trim_end_matches('.').to_owned()),
+        None => shown(value),
     }
 }
 
@@ -120,10 +130,26 @@ mod tests {
 
     #[test]
     fn a_list_is_the_same_in_three_forms() {
-        let rows = vec![row(json!({"id": "a", "n": 1, "tags": ["x", "y"]})), row(json!({"id": "b", "n": null, "tags": []}))];
+        let rows =
+            vec![row(json!({"id": "a", "n": 1, "tags": ["x", "y"]})), row(json!({"id": "b", "n": null, "tags": []}))];
         let report = Report::list("things", &["id", "n", "tags"], rows);
         assert_eq!(report.csv(), "id,n,tags\na,1,\"x, y\"\nb,,\"\"\n");
-        assert_eq!(report.json.to_string(), r#"{"things":[{"id":"a","n":1,"tags":["x","y"]},{"id":"b","n":null,"tags":[]}]}"#);
+        assert_eq!(
+            report.json.to_string(),
+            r#"{"things":[{"id":"a","n":1,"tags":["x","y"]},{"id":"b","n":null,"tags":[]}]}"#
+        );
         assert_eq!(report.table(), "id  n  tags\n───────────\na   1  x, y\nb\n");
+    }
+
+    #[test]
+    fn a_table_shows_fractions_to_six_digits_and_csv_all_of_them() {
+        let of = |text: &str| Report::list("rows", &["value"], vec![row(serde_json::from_str(text).unwrap())]);
+        let report = of(r#"{"value":0.91304347826086957}"#);
+        assert_eq!(
+            (report.table().lines().last(), report.csv().lines().last()),
+            (Some("0.913043"), Some("0.91304347826086957"))
+        );
+        assert_eq!(of(r#"{"value":12}"#).table().lines().last(), Some("   12"));
+        assert_eq!(of(r#"{"value":0.5}"#).table().lines().last(), Some("  0.5"));
     }
 }

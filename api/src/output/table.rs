@@ -7,6 +7,9 @@ use datafusion::arrow::error::ArrowError;
 
 use super::cell::{Cells, is_numeric, names};
 
+/// Wide tables wrap at a terminal; a rule need not wrap with them.
+const WIDEST_RULE: usize = 120;
+
 /// A table of texts; columns named in `right` are flush right.
 pub fn render(header: &[String], right: &[bool], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
@@ -26,7 +29,7 @@ pub fn render(header: &[String], right: &[bool], rows: Vec<Vec<String>>) -> Stri
         text.push_str(line.strip_prefix(' ').unwrap_or(line));
         text.push('\n');
         if place == 0 {
-            text.push_str(&"─".repeat(width(&table)));
+            text.push_str(&"─".repeat(width(&table).min(WIDEST_RULE)));
             text.push('\n');
         }
     }

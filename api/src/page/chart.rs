@@ -5,16 +5,25 @@ use maud::{Markup, html};
 use super::Lang;
 use super::figure::percent;
 
-/// A bar of a ratio; a mark stands at the limit or target, if there is one.
-pub fn bar(ratio: Option<f64>, full: f64, mark: Option<f64>) -> Markup {
-    let place = |value: f64| format!("{:.2}", (value / full * 100.0).clamp(0.0, 100.0));
+/// What a bar is measured against.
+#[derive(Debug, Clone, Copy)]
+pub struct Axis {
+    /// The ratio at which a bar is full.
+    pub full: f64,
+    /// A limit or target that is marked.
+    pub mark: Option<f64>,
+}
+
+/// A bar of a ratio.
+pub fn bar(ratio: Option<f64>, axis: Axis) -> Markup {
+    let place = |value: f64| format!("{:.2}", (value / axis.full * 100.0).clamp(0.0, 100.0));
     html! {
         svg.bar viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
             rect.track width="100" height="10" {}
             @if let Some(ratio) = ratio {
                 rect.fill width=(place(ratio)) height="10" {}
             }
-            @if let Some(mark) = mark {
+            @if let Some(mark) = axis.mark {
                 rect.mark x=(place(mark)) width="0.6" height="10" {}
             }
         }
@@ -27,10 +36,10 @@ pub struct Point {
     pub ratio: Option<f64>,
 }
 
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 260.0;
-const LEFT: f64 = 52.0;
-const RIGHT: f64 = 20.0;
+const WIDTH: f64 = 480.0;
+const HEIGHT: f64 = 230.0;
+const LEFT: f64 = 46.0;
+const RIGHT: f64 = 24.0;
 const TOP: f64 = 22.0;
 const BOTTOM: f64 = 34.0;
 
@@ -45,7 +54,7 @@ pub fn line(points: &[Point], title: &str, lang: Lang) -> Markup {
         LEFT + (WIDTH - LEFT - RIGHT) * index as f64 / steps as f64
     };
     let y = |ratio: f64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - scale.place(ratio));
-    let every = points.len().div_ceil(7).max(1);
+    let every = points.len().div_ceil(6).max(1);
     let last = points.iter().enumerate().rev().find_map(|(index, point)| point.ratio.map(|ratio| (index, ratio)));
     html! {
         svg.line viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(title) {
@@ -137,13 +146,15 @@ mod tests {
     #[test]
     fn a_month_without_a_value_breaks_the_line() {
         let point = |ratio| Point { month: "2026-01".to_owned(), ratio };
-        let drawn = line(&[point(Some(0.5)), point(None), point(Some(0.6)), point(Some(0.7))], "x", Lang::En).into_string();
+        let drawn =
+            line(&[point(Some(0.5)), point(None), point(Some(0.6)), point(Some(0.7))], "x", Lang::En).into_string();
         assert_eq!(drawn.matches("<polyline").count(), 2);
     }
 
     #[test]
     fn a_bar_never_leaves_its_track() {
-        assert!(bar(Some(1.7), 1.0, Some(0.21)).into_string().contains("width=\"100.00\""));
-        assert!(!bar(None, 1.0, None).into_string().contains("fill"));
+        let axis = Axis { full: 1.0, mark: Some(0.21) };
+        assert!(bar(Some(1.7), axis).into_string().contains("width=\"100.00\""));
+        assert!(!bar(None, axis).into_string().contains("fill"));
     }
 }

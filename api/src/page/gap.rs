@@ -7,9 +7,10 @@ use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
-use super::home::standing;
+use super::answer::standing;
+use super::standing::standing as head;
 use super::{Address, Frame, Lang, figure};
-use crate::http::{AppState, Asked, Ask, Caller, Parameters, question};
+use crate::http::{AppState, Ask, Asked, Caller, Parameters, question};
 use crate::permission::Access;
 use crate::problem::Problem;
 
@@ -57,7 +58,8 @@ pub async fn show(
         }
         p.out { a href=(Address::of("/").to(lang)) { (lang.pick("回到首页", "To the first page")) } }
     };
-    let page = Frame { lang, title: &heading, here: &here, standing: None }.around(&main);
+    let head = head(&app, lang).await?;
+    let page = Frame { lang, title: &heading, here: &here, standing: head }.around(&main);
     Ok(Html(page.into_string()).into_response())
 }
 
@@ -79,7 +81,10 @@ fn table(page: &Map<String, Value>, may_see_records: bool, may_see_lines: bool, 
     html! {
         div.wide role="region" tabindex="0" aria-label=(lang.pick("明细", "Rows")) {
             table {
-                caption { (standing(page, lang)) }
+                caption {
+                    (lang.pick("每行为其所占份额，合计等于指标的分子与分母", "each row's share; they add up to the metric's numerator and denominator"))
+                    " · " (standing(page, lang))
+                }
                 thead { tr {
                     th scope="col" { (lang.pick("记录", "Record")) }
                     @for name in &dimensions { th scope="col" { (dimension_title(name, lang)) } }

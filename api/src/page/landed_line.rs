@@ -7,6 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 
 use super::record::state_name;
+use super::standing::{moment, standing, zone};
 use super::{Address, Frame, Lang, figure};
 use crate::http::{AppState, Caller, Parameters};
 use crate::landed::{self, LandedLine, Outcome};
@@ -55,13 +56,15 @@ pub async fn show(
         p.out { a href=(Address::of("/").to(lang)) { (lang.pick("回到首页", "To the first page")) } }
     };
     let here = Address::joined(&["batches", &batch, "rows", &row]);
-    Ok(Html(Frame { lang, title: &title, here: &here, standing: None }.around(&main).into_string()).into_response())
+    let standing = standing(&app, lang).await?;
+    Ok(Html(Frame { lang, title: &title, here: &here, standing }.around(&main).into_string()).into_response())
 }
 
 fn outcome(line: &LandedLine, lang: Lang) -> Markup {
     let dataset = text(&line.batch, "dataset").unwrap_or_default();
+    let good = matches!(line.outcome, Outcome::Version { .. } | Outcome::Unchanged);
     html! {
-        p.notice {
+        p.notice.good[good] {
             @match &line.outcome {
                 Outcome::Version { state, key } => {
                     (lang.pick("已入库，版本状态：", "Accepted; the version is: ")) strong { (state_name(state, lang)) } " · "
@@ -88,7 +91,7 @@ fn file(line: &LandedLine, lang: Lang) -> Markup {
             dt { (lang.pick("报送源", "Feed")) } dd { (of("feed_id")) }
             dt { (lang.pick("报送方", "Reporter")) } dd { (of("reporter")) }
             dt { (lang.pick("来源对象", "Object")) } dd { code { (of("object")) } }
-            dt { (lang.pick("到达时间", "Landed")) } dd { (of("landed_at")) }
+            dt { (lang.pick("到达时间", "Landed")) } dd { (moment(&of("landed_at"))) " " small { (zone(lang)) } }
             dt { (lang.pick("批次", "Batch")) } dd { code { (of("batch_id")) } }
             dt { (lang.pick("行号", "Record")) } dd { (figure::plain(line.row_no as f64)) " / " (figure::exact(line.batch.get("rows_read"))) }
             dt { (lang.pick("文件内偏移（字节）", "Offset in the file (bytes)")) } dd { (figure::plain(line.offset as f64)) }
@@ -105,7 +108,7 @@ fn decoded(line: &LandedLine, lang: Lang) -> Markup {
     html! {
         div.wide role="region" tabindex="0" aria-label=(lang.pick("解读", "As read")) {
             table {
-                caption { (lang.pick("按报送源现行配置重新解读", "read again as the feed is configured now")) }
+                caption { (lang.pick("按报送源现行配置重新解读", "read again as the feed is configured now")) " · " (zone(lang)) }
                 thead { tr {
                     th scope="col" { (lang.pick("字段", "Column")) }
                     th scope="col" { (lang.pick("值", "Value")) }
@@ -115,7 +118,7 @@ fn decoded(line: &LandedLine, lang: Lang) -> Markup {
                     @for column in &line.decoded.columns {
                         tr {
                             th scope="row" { (lang.pick(&column.title, &column.title_en)) " " small { (column.name) } }
-                            td { (shown(&column.value).unwrap_or_else(|| "—".to_owned())) }
+                            td { (shown(&column.value).map_or_else(|| "—".to_owned(), |value| moment(&value))) }
                             td { @if let Some((zh, en)) = &column.failure { (lang.pick(zh, en)) } }
                         }
                     }

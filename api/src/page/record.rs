@@ -6,6 +6,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{Html, IntoResponse, Response};
 use maud::{Markup, html};
 
+use super::standing::{moment, standing, zone};
 use super::{Address, Frame, Lang};
 use crate::http::{AppState, Caller, Parameters};
 use crate::output::shown;
@@ -47,7 +48,8 @@ pub async fn show(
                 caption {
                     (found.versions.len()) " " (lang.pick("个版本，由旧到新", "versions, oldest first"))
                     @if found.cut { (lang.pick("（仅显示前 1000 个）", " (the first 1000 are shown)")) }
-                    " · " (lang.pick("发布", "release")) " " (release.number())
+                    " · " (lang.pick("标色处与前一版本不同", "what differs from the version before is marked"))
+                    " · " (zone(lang)) " · " (lang.pick("发布", "release")) " " (release.number())
                 }
                 thead {
                     tr {
@@ -66,18 +68,18 @@ pub async fn show(
                     }
                     tr {
                         th scope="row" { (lang.pick("到达", "Landed")) }
-                        @for version in &found.versions { td { (text(&version.lineage, "landed_at").unwrap_or("—")) } }
+                        @for version in &found.versions { td.moment { (moment(text(&version.lineage, "landed_at").unwrap_or("—"))) } }
                     }
                     tr.end {
                         th scope="row" { (lang.pick("来源时间", "Source's clock")) }
-                        @for version in &found.versions { td { (text(&version.lineage, "source_updated_at").unwrap_or("—")) } }
+                        @for version in &found.versions { td.moment { (moment(text(&version.lineage, "source_updated_at").unwrap_or("—"))) } }
                     }
                     @for column in &contract.columns {
                         @if found.versions.iter().any(|version| !version.values.get(&column.name).is_none_or(serde_json::Value::is_null)) {
                             tr {
                                 th scope="row" { (lang.pick(&column.title, &column.title_en)) " " small { (column.name) } }
                                 @for (index, version) in found.versions.iter().enumerate() {
-                                    (value(&column.name, version, index.checked_sub(1).map(|before| &found.versions[before])))
+                                    (value(&column.name, version, before(&found.versions, index, &contract.key)))
                                 }
                             }
                         }
@@ -88,16 +90,24 @@ pub async fn show(
         p.out { a href=(Address::of("/").to(lang)) { (lang.pick("回到首页", "To the first page")) } }
     };
     let here = Address::joined(&["records", &dataset, &key]);
-    Ok(Html(Frame { lang, title: &title, here: &here, standing: None }.around(&main).into_string()).into_response())
+    let standing = standing(&app, lang).await?;
+    Ok(Html(Frame { lang, title: &title, here: &here, standing }.around(&main).into_string()).into_response())
+}
+
+/// The version before one, of the same record.
+fn before<'a>(versions: &'a [Version], index: usize, key: &[String]) -> Option<&'a Version> {
+    let before = versions.get(index.checked_sub(1)?)?;
+    let own = versions.get(index)?;
+    key.iter().all(|part| before.values.get(part) == own.values.get(part)).then_some(before)
 }
 
 /// A value, marked where it differs from the version before.
 fn value(column: &str, version: &Version, before: Option<&Version>) -> Markup {
     let own = version.values.get(column);
-    let shown = own.and_then(shown).unwrap_or_else(|| "—".to_owned());
-    let same_key = before.is_some_and(|before| before.values.get(column) != own);
+    let shown = own.and_then(shown).map_or_else(|| "—".to_owned(), |shown| moment(&shown));
+    let changed = before.is_some_and(|before| before.values.get(column) != own);
     html! {
-        @if same_key { td { mark { (shown) } } } @else { td { (shown) } }
+        @if changed { td { mark { (shown) } } } @else { td { (shown) } }
     }
 }
 

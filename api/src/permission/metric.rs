@@ -70,7 +70,7 @@ impl Permission {
         let asked_county = request.filters.get("county").cloned();
         let [region] = self.scope.regions.as_slice() else {
             return Err(Denied::outside_scope(format!(
-                "this token holds the regions {}; name one of them with where.city or where.county",
+                "此令牌含多个地区（{0}），请用 where.city 或 where.county 指定其一 / this token holds several regions ({0}); name one with where.city or where.county",
                 self.scope
             )));
         };
@@ -92,7 +92,12 @@ impl Permission {
 }
 
 /// Holds one dimension to the values of the scope.
-fn force(request: &mut MetricRequest, dimensions: &[String], dimension: &str, allowed: &[String]) -> Result<(), Denied> {
+fn force(
+    request: &mut MetricRequest,
+    dimensions: &[String],
+    dimension: &str,
+    allowed: &[String],
+) -> Result<(), Denied> {
     if allowed.is_empty() {
         return Ok(());
     }
@@ -107,7 +112,7 @@ fn force(request: &mut MetricRequest, dimensions: &[String], dimension: &str, al
                 Ok(())
             }
             _ => Err(Denied::outside_scope(format!(
-                "this token holds {dimension} {}; name one of them with where.{dimension}",
+                "此令牌含多个 {dimension}（{0}），请用 where.{dimension} 指定其一 / this token holds several of {dimension} ({0}); name one with where.{dimension}",
                 allowed.join(", ")
             ))),
         },
@@ -116,9 +121,11 @@ fn force(request: &mut MetricRequest, dimensions: &[String], dimension: &str, al
 
 fn outside(dimension: &str, allowed: &str, known: bool) -> Denied {
     Denied::outside_scope(if known {
-        format!("this token is limited to {dimension} {allowed}")
+        format!("此令牌限于 {dimension} {allowed} / this token is limited to {dimension} {allowed}")
     } else {
-        format!("this token is limited to {dimension} {allowed}, and this metric has no dimension {dimension}")
+        format!(
+            "此令牌限于 {dimension} {allowed}，而该指标没有这个维度 / this token is limited to {dimension} {allowed}, and this metric has no such dimension"
+        )
     })
 }
 
@@ -126,24 +133,31 @@ fn outside(dimension: &str, allowed: &str, known: bool) -> Denied {
 /// varied. Finer choices would let one read single units out of differences.
 fn published_cells(mut request: MetricRequest, published: &[String], latest: bool) -> Result<MetricGrant, Denied> {
     if !published.contains(&request.id) {
-        return Err(Denied::not_published(format!("`{}` is not among the published metrics", request.id)));
+        return Err(Denied::not_published(format!(
+            "{0} 不在公开指标之列 / {0} is not among the published metrics",
+            request.id
+        )));
     }
     if !latest {
-        return Err(Denied::not_published("earlier releases are not published".to_owned()));
+        return Err(Denied::not_published("往期发布不公开 / earlier releases are not published".to_owned()));
     }
     if request.observed_until.is_some() || !request.params.is_empty() {
-        return Err(Denied::not_published("the published figures have no other parameters".to_owned()));
+        return Err(Denied::not_published(
+            "公开数字不接受其他参数 / the published figures take no other parameters".to_owned(),
+        ));
     }
     let by_city = request.by.iter().all(|dimension| dimension == "city");
     let of_city = request.filters.keys().all(|dimension| dimension == "city");
     if !by_city || !of_city {
-        return Err(Denied::not_published("figures are published in total and by city".to_owned()));
+        return Err(Denied::not_published(
+            "只公开全省和分市数字 / figures are published in total and by city".to_owned(),
+        ));
     }
     let whole_months = request.as_of.is_none_or(is_last_of_month)
         && request.from.is_none_or(is_first_of_month)
         && request.to.is_none_or(is_first_of_month);
     if !whole_months {
-        return Err(Denied::not_published("figures are published for whole months".to_owned()));
+        return Err(Denied::not_published("只公开整月数字 / figures are published for whole months".to_owned()));
     }
     let only_city = request.filters.remove("city");
     if only_city.is_some() {
@@ -193,7 +207,8 @@ mod tests {
         let published = dims(&["coverage_rate"]);
         match permission.metric(request, &dims(dimensions), &published, true) {
             Ok(grant) => {
-                let filters: Vec<_> = grant.request.filters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                let filters: Vec<_> =
+                    grant.request.filters.iter().map(|(name, value)| format!("{name}={value}")).collect();
                 Ok(filters.join(","))
             }
             Err(denied) => Err(denied.code),
@@ -262,11 +277,21 @@ mod tests {
         assert_eq!(ask(&|request| request.id = "renewal_rate".into()), Err("not_published"));
         assert_eq!(ask(&|request| request.by = dims(&["county"])), Err("not_published"));
         assert_eq!(ask(&|request| request.by = dims(&["city", "sector"])), Err("not_published"));
-        assert_eq!(ask(&|request| { request.filters.insert("sector".into(), "mine".into()); }), Err("not_published"));
+        assert_eq!(
+            ask(&|request| {
+                request.filters.insert("sector".into(), "mine".into());
+            }),
+            Err("not_published")
+        );
         assert_eq!(ask(&|request| request.as_of = day("2026-02-27")), Err("not_published"));
         assert_eq!(ask(&|request| request.from = day("2026-02-02")), Err("not_published"));
         assert_eq!(ask(&|request| request.observed_until = day("2026-02-28")), Err("not_published"));
-        assert_eq!(ask(&|request| { request.params.insert("grace_days".into(), "1".into()); }), Err("not_published"));
+        assert_eq!(
+            ask(&|request| {
+                request.params.insert("grace_days".into(), "1".into());
+            }),
+            Err("not_published")
+        );
         let earlier = public.metric(asks(&[]), &dims(PLACES), &dims(&["coverage_rate"]), false);
         assert_eq!(earlier.unwrap_err().code, "not_published");
     }

@@ -47,9 +47,8 @@ fn denominator(row: &Map<String, Value>) -> f64 {
 
 fn blank(row: &mut Map<String, Value>, dimensions: &[String]) {
     for (name, value) in row.iter_mut() {
-        let kept = dimensions.iter().any(|dimension| {
-            name == dimension || name.strip_suffix("_name") == Some(dimension)
-        });
+        let kept =
+            dimensions.iter().any(|dimension| name == dimension || name.strip_suffix("_name") == Some(dimension));
         if !kept {
             *value = Value::Null;
         }

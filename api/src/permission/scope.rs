@@ -121,7 +121,8 @@ impl Scope {
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let regions: Vec<String> = self.regions.iter().map(ToString::to_string).collect();
-        let parts = [("region", &regions), ("sector", &self.sectors), ("insurer", &self.insurers), ("feed", &self.feeds)];
+        let parts =
+            [("region", &regions), ("sector", &self.sectors), ("insurer", &self.insurers), ("feed", &self.feeds)];
         let named: Vec<String> = parts
             .iter()
             .filter(|(_, list)| !list.is_empty())

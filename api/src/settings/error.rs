@@ -9,7 +9,7 @@ pub enum SettingsError {
     #[error("{} holds no anze.toml ({cause})\nname a deployment with -C DIR, or write one with: anze init DIR", dir.display())]
     Unreadable { dir: std::path::PathBuf, cause: std::io::Error },
     #[error("{0}")]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
 }
 
 /// Where and why a line was refused.
@@ -82,7 +82,7 @@ impl SettingsError {
             Some(_) => message.replacen("unknown key", "unknown section", 1),
             None => message.to_owned(),
         };
-        Self::Refused(Refusal {
+        Self::Refused(Box::new(Refusal {
             file: file.to_owned(),
             line_no: text[..line_start].matches('\n').count() + 1,
             section: section.map(str::to_owned),
@@ -90,7 +90,7 @@ impl SettingsError {
             mark: (text[line_start..start].chars().count(), length),
             line: line.to_owned(),
             message,
-        })
+        }))
     }
 }
 

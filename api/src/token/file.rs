@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Secret, Token};
@@ -69,7 +69,7 @@ impl TokenFile {
                 .iter_mut()
                 .find(|token| token.id == id)
                 .with_context(|| format!("there is no token `{id}`; anze token list shows them"))?;
-            token.revoked_at.get_or_insert(now);
+            token.revoked_at.get_or_insert(now.trunc_subsecs(0));
             Ok(token.clone())
         })
     }
@@ -88,8 +88,7 @@ impl TokenFile {
 
     fn write(&self, kept: &Kept) -> io::Result<()> {
         let unfinished = self.path.with_extension("unfinished");
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
         file.write_all(serde_json::to_string_pretty(kept)?.as_bytes())?;
         file.sync_all()?;
         fs::rename(&unfinished, &self.path)?;
@@ -106,7 +105,8 @@ impl TokenFile {
 
 fn load(path: &Path) -> anyhow::Result<Kept> {
     match fs::read_to_string(path) {
-        Ok(text) => serde_json::from_str(&text).context("it is damaged; restore it from a backup, or delete it and create new tokens"),
+        Ok(text) => serde_json::from_str(&text)
+            .context("it is damaged; restore it from a backup, or delete it and create new tokens"),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Kept::default()),
         Err(error) => Err(error.into()),
     }
@@ -132,8 +132,16 @@ mod tests {
     fn token(role: Role) -> (Secret, Token) {
         let (id, secret) = Secret::generate().unwrap();
         let sha256 = secret.sha256();
-        let token =
-            Token { id, sha256, role, scope: Scope::default(), sensitive: Sensitive::Masked, created_at: now(), expires_at: None, revoked_at: None };
+        let token = Token {
+            id,
+            sha256,
+            role,
+            scope: Scope::default(),
+            sensitive: Sensitive::Masked,
+            created_at: now(),
+            expires_at: None,
+            revoked_at: None,
+        };
         (secret, token)
     }
 

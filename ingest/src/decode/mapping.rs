@@ -132,7 +132,11 @@ impl Mapping {
     }
 
     fn map(&mut self, title: &str, config: &ColumnConfig) -> Result<(), Vec<ConfigFault>> {
-        let fault = |key: &str, message: String| vec![ConfigFault::new(&["columns", title, key], message)];
+        // Columns mostly stand on one line each, so the line is found by the title.
+        let fault = |key: &str, message: String| {
+            let told = if key == "to" { message } else { format!("{key}: {message}") };
+            vec![ConfigFault::new(&["columns", title], told)]
+        };
         let target = self.target(&config.to).map_err(|message| fault("to", message))?;
         if let Origin::Theirs(other) = &self.columns[target].origin {
             let message = format!("\"{}\" already becomes {}; one column can have one source", other.title, config.to);
@@ -454,16 +458,16 @@ mod tests {
     #[test]
     fn every_fault_names_its_key_and_what_to_do() {
         for (toml, told) in [
-            ("columns.a = 'policyno'", "columns.a.to: policy has no column \"policyno\"; did you mean \"policy_no\"?"),
-            ("columns.a = 'policy_no'\ncolumns.b = 'policy_no'", "columns.b.to: \"a\" already becomes policy_no"),
+            ("columns.a = 'policyno'", "columns.a: policy has no column \"policyno\"; did you mean \"policy_no\"?"),
+            ("columns.a = 'policy_no'\ncolumns.b = 'policy_no'", "columns.b: \"a\" already becomes policy_no"),
             ("columns.a = 'sector'\nconstants.sector = 'mine'", "constants.sector: \"a\" in [columns] already"),
-            ("columns.a = { to = 'policy_no', scale = 10 }", "columns.a.scale: policy_no is text, not a number"),
-            ("columns.a = { to = 'premium_written', scale = -1 }", "columns.a.scale: \"-1\" is no positive number"),
+            ("columns.a = { to = 'policy_no', scale = 10 }", "columns.a: scale: policy_no is text, not a number"),
+            ("columns.a = { to = 'premium_written', scale = -1 }", "columns.a: scale: \"-1\" is no positive number"),
             (
                 "columns.a = { to = 'premium_written', format = '%F' }",
-                "columns.a.format: premium_written is decimal(18,2)",
+                "columns.a: format: premium_written is decimal(18,2)",
             ),
-            ("columns.a = { to = 'inception', format = '%Y/%q' }", "columns.a.format: \"%q\""),
+            ("columns.a = { to = 'inception', format = '%Y/%q' }", "columns.a: format: \"%q\""),
             ("columns.a = { to = 'policy_type', codes = { x = 'anual' } }", "did you mean \"annual\"?"),
             ("columns.a = { to = 'policy_type', codes = { x = '' } }", "list it in null instead"),
             (

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use anze_warehouse::Release;
-use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::arrow::datatypes::SchemaRef;
 
-use super::{Catalogue, Kind, Metric, ValueOf};
+use super::{Catalogue, Metric};
 use crate::cases::{Column, sql_columns};
 use crate::error::{Error, Result};
 use crate::question::{MetricRequest, Question};

@@ -84,9 +84,10 @@ fn instant(text: &str) -> i64 {
 pub(super) fn json(batch: &RecordBatch) -> Vec<Json> {
     let options = FormatOptions::default().with_null("");
     let columns: Vec<_> = batch.columns().iter().map(|c| ArrayFormatter::try_new(c, &options).unwrap()).collect();
+    let fields = batch.schema().fields().clone();
     (0..batch.num_rows())
         .map(|row| {
-            let pairs = batch.schema().fields().iter().zip(&columns).map(|(field, column)| {
+            let pairs = fields.iter().zip(&columns).map(|(field, column)| {
                 let text = column.value(row).to_string();
                 (field.name().clone(), if text.is_empty() { Json::Null } else { Json::String(text) })
             });

@@ -31,7 +31,8 @@ impl Publication<'_> {
         let cleared = self.cleared(&session).await?;
         self.clear(&cleared).await?;
         let rows = self.new_findings(&session).await?;
-        self.append_system("finding", &rows).await
+        self.append_system("finding", rows);
+        Ok(())
     }
 
     async fn cleared(&self, session: &SessionContext) -> Result<HashSet<FindingKey>> {
@@ -39,10 +40,14 @@ impl Publication<'_> {
         if !self.manifest.tables.contains_key("system/finding") && !self.tables.contains_key(&finding_table()) {
             return Ok(cleared);
         }
+        let open = open_rules(session).await?;
+        if open.is_empty() {
+            return Ok(cleared);
+        }
         let picked = "select f.dataset, f.batch_id, f.row_no, f.rule, f.column_name from system.finding f";
         for contract in contract::builtin().datasets() {
             let name = &contract.name;
-            if self.touched.contains(name) {
+            if self.touched.contains(name) && open.iter().any(|(dataset, _)| dataset == name) {
                 let sql = format!(
                     "{picked} left anti join {name} d on f.batch_id = d.batch_id and f.row_no = d.row_no \
                      where f.dataset = '{name}' and f.cleared_in is null"
@@ -50,6 +55,9 @@ impl Publication<'_> {
                 collect_keys(session, &sql, &mut cleared).await?;
             }
             for reference in contract.references.iter().filter(|reference| self.touched.contains(&reference.dataset)) {
+                if !open.contains(&(name.clone(), reference.name.clone())) {
+                    continue;
+                }
                 let other = joined("o", &reference.dataset_columns);
                 let sql = format!(
                     "{picked} left semi join {} o on f.value = {other} \
@@ -225,6 +233,17 @@ fn overlapping(contract: &Contract, batches: &str) -> Option<String> {
         key = joined("d", &contract.key),
         name = contract.name,
     ))
+}
+
+/// The datasets and rules with open findings.
+async fn open_rules(session: &SessionContext) -> Result<HashSet<(String, String)>> {
+    let sql = "select distinct dataset, rule from system.finding where cleared_in is null";
+    let mut open = HashSet::new();
+    for batch in session.sql(sql).await?.collect().await? {
+        let (dataset, rule) = (as_text(batch.column(0))?, as_text(batch.column(1))?);
+        open.extend((0..batch.num_rows()).map(|row| (dataset.value(row).to_owned(), rule.value(row).to_owned())));
+    }
+    Ok(open)
 }
 
 async fn collect_keys(session: &SessionContext, sql: &str, into: &mut HashSet<FindingKey>) -> Result<()> {

@@ -109,4 +109,33 @@ impl Publication<'_> {
         table.files.push(file);
         Ok(())
     }
+
+    /// Folds the small files of changed tables together, so that a table that grows by a little
+    /// every day does not become a table of thousands of files.
+    pub(super) async fn fold_small_files(&mut self) -> Result<()> {
+        let store = self.writer.warehouse.store().clone();
+        for (name, table) in &mut self.tables {
+            let deletions = |file: &DataFile| super::files::text_bounds(file, crate::release::VERSION_STATE) == Some(("deleted", "deleted"));
+            let (small, others): (Vec<DataFile>, Vec<DataFile>) =
+                table.files.iter().cloned().partition(|file| file.rows < SMALL_ROWS && !deletions(file));
+            if !table.changed() || small.len() <= SMALL_FILES {
+                continue;
+            }
+            let mut batches = Vec::new();
+            for file in &small {
+                for batch in super::files::read(&store, name, file, None).await? {
+                    batches.push(super::files::conform(&batch?, &table.schema)?);
+                }
+            }
+            let folded = super::files::write(&store, table, batches).await?;
+            table.files = others;
+            table.files.push(folded);
+        }
+        Ok(())
+    }
 }
+
+/// A file with fewer rows than this is small.
+const SMALL_ROWS: u64 = 32 * 1024;
+/// More small files than this are folded together.
+const SMALL_FILES: usize = 8;

@@ -6,8 +6,13 @@ use crate::output::{Report, shown};
 
 /// Cells: what they are about above, what is to be known about them below.
 pub(super) fn value(answer: Map<String, Value>) -> Report {
-    let rows: Vec<Map<String, Value>> =
-        answer.get("rows").and_then(Value::as_array).into_iter().flatten().filter_map(|row| row.as_object().cloned()).collect();
+    let rows: Vec<Map<String, Value>> = answer
+        .get("rows")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|row| row.as_object().cloned())
+        .collect();
     let mut notes = Vec::new();
     if let Some(count) = answer.get("without_rule").and_then(Value::as_i64).filter(|count| *count > 0) {
         notes.push(format!("{count} 例无适用规则，不计入 cases without a rule are left out"));
@@ -18,7 +23,14 @@ pub(super) fn value(answer: Map<String, Value>) -> Report {
     if let Some(stale) = answer.get("stale_feeds").and_then(shown).filter(|stale| !stale.is_empty()) {
         notes.push(format!("发布时逾期的报送源 feeds late at the release: {stale}"));
     }
-    Report { caption: vec![caption(&answer)], columns: Report::columns_of(&rows), rows, notes, json: Value::Object(answer), ..Report::default() }
+    Report {
+        caption: vec![caption(&answer)],
+        columns: Report::columns_of(&rows),
+        rows,
+        notes,
+        json: Value::Object(answer),
+        ..Report::default()
+    }
 }
 
 /// Rows behind a cell, all in one.
@@ -30,7 +42,14 @@ pub(super) fn evidence(mut page: Map<String, Value>, rows: Vec<Map<String, Value
     }
     let listed = rows.iter().cloned().map(Value::Object).collect();
     page.insert("rows".to_owned(), Value::Array(listed));
-    Report { caption: vec![caption], columns: Report::columns_of(&rows), rows, notes, json: Value::Object(page), ..Report::default() }
+    Report {
+        caption: vec![caption],
+        columns: Report::columns_of(&rows),
+        rows,
+        notes,
+        json: Value::Object(page),
+        ..Report::default()
+    }
 }
 
 /// Title, unit, day or period, release, observation day.

@@ -123,8 +123,7 @@ impl Denied {
             code: "scope_not_supported_yet",
             title: "限定范围的令牌暂不能查看明细",
             title_en: "Rows are not yet available to limited tokens",
-            detail: "this token is limited to regions, sectors or insurers; it may ask metrics and their evidence"
-                .to_owned(),
+            detail: "此令牌限定了地区、行业或机构，可查询指标及其明细清单 / this token is limited to regions, sectors or insurers; it may ask metrics and their evidence".to_owned(),
         }
     }
 }

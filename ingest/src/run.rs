@@ -39,6 +39,15 @@ pub struct Ingest {
     landing: Landing,
     books: Books,
     planner: Mutex<Planner>,
+    /// What was read of the newest release, so that a run does not read it again.
+    remembered: Mutex<Remembered>,
+}
+
+/// What runs need to know of a release.
+#[derive(Debug, Default)]
+struct Remembered {
+    taken: Option<(u64, Taken)>,
+    workdays: Option<(Option<u64>, Workdays)>,
 }
 
 /// A feed to run, for a slot or by hand.
@@ -91,6 +100,7 @@ impl Ingest {
             landing: Landing::of(&warehouse),
             books: Books::of(&warehouse)?,
             planner: Mutex::new(Planner::open(&warehouse)?),
+            remembered: Mutex::default(),
             warehouse,
             deployment: deployment.to_owned(),
             feeds,
@@ -117,7 +127,7 @@ impl Ingest {
     pub async fn prepare(&self, writer: &Writer) -> Result<()> {
         self.landing.sweep()?;
         self.books.note_feeds(&self.feeds)?;
-        let mut taken = Taken::read(&self.warehouse, &self.landing).await?;
+        let mut taken = self.taken().await?;
         for (feed, text) in shipped::feeds()? {
             let bytes = bytes::Bytes::from_static(text.as_bytes());
             let incoming = self.landing.receive(futures::stream::iter([Ok(bytes)]), u64::MAX).await?;
@@ -163,7 +173,7 @@ impl Ingest {
         publish: Publish,
     ) -> Result<RunReport> {
         let mut report = RunReport::default();
-        let mut taken = Taken::read(&self.warehouse, &self.landing).await?;
+        let mut taken = self.taken().await?;
         let mut landed = Vec::new();
         let mut fetches = futures::stream::iter(jobs)
             .map(|job| async move {
@@ -188,7 +198,7 @@ impl Ingest {
     /// # Errors
     /// Source, where the file cannot be read; Warehouse.
     pub async fn take_file(&self, writer: &Writer, feed: &Arc<Feed>, file: &Path, asked_by: &str) -> Result<RunReport> {
-        let mut taken = Taken::read(&self.warehouse, &self.landing).await?;
+        let mut taken = self.taken().await?;
         let job = Job { feed: Arc::clone(feed), slot_at: None };
         let run = self.begin(&job, 1, asked_by);
         let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
@@ -353,7 +363,9 @@ impl Ingest {
             let mut publication = writer.begin(at, day_of(at)).await?;
             let batches = load(&mut publication, &self.landing, now).await?;
             publication.replace_system("slot_state", self.planner.lock().await.rows()?).await?;
-            report.release = Some(publication.publish().await?);
+            let release = publication.publish().await?;
+            self.remember_taken(&release, &deliveries).await;
+            report.release = Some(release);
             for delivery in &deliveries {
                 self.landing.loaded(delivery)?;
             }
@@ -365,7 +377,7 @@ impl Ingest {
 
     /// Pending deliveries with their feeds; one whose batch a release has is forgotten.
     async fn due(&self) -> Result<Vec<Due>> {
-        let taken = Taken::of_releases(&self.warehouse).await?;
+        let taken = self.taken_of_releases().await?;
         let shipped = shipped::feeds()?;
         let planner = self.planner.lock().await;
         let mut due = Vec::new();
@@ -435,9 +447,51 @@ impl Ingest {
     }
 
     async fn workdays(&self) -> Result<Workdays> {
-        match self.warehouse.latest().await? {
-            Some(release) => Workdays::read(&release.session(&Limits::default())?).await,
-            None => Ok(Workdays::default()),
+        let Some(release) = self.warehouse.latest().await? else { return Ok(Workdays::default()) };
+        let version = release.manifest().tables.get("tables/calendar").copied();
+        let mut remembered = self.remembered.lock().await;
+        match &remembered.workdays {
+            Some((known, workdays)) if *known == version => Ok(workdays.clone()),
+            _ => {
+                let workdays = Workdays::read(&release.session(&Limits::default())?).await?;
+                remembered.workdays = Some((version, workdays.clone()));
+                Ok(workdays)
+            }
+        }
+    }
+
+    /// What the newest release names and what is pending.
+    async fn taken(&self) -> Result<Taken> {
+        let mut taken = self.taken_of_releases().await?;
+        for delivery in self.landing.pending()? {
+            if !taken.has_batch(&delivery.batch_id) {
+                taken.note(&delivery);
+            }
+        }
+        Ok(taken)
+    }
+
+    /// What the newest release names.
+    async fn taken_of_releases(&self) -> Result<Taken> {
+        let Some(release) = self.warehouse.latest().await? else { return Ok(Taken::default()) };
+        let mut remembered = self.remembered.lock().await;
+        match &remembered.taken {
+            Some((number, taken)) if *number == release.number() => Ok(taken.clone()),
+            _ => {
+                let taken = Taken::read(&release).await?;
+                remembered.taken = Some((release.number(), taken.clone()));
+                Ok(taken)
+            }
+        }
+    }
+
+    /// After a release of our own, what was taken is known without reading it.
+    async fn remember_taken(&self, release: &Release, deliveries: &[Delivery]) {
+        if let Some((number, taken)) = &mut self.remembered.lock().await.taken
+            && *number + 1 == release.number()
+        {
+            *number = release.number();
+            deliveries.iter().for_each(|delivery| taken.note(delivery));
         }
     }
 }

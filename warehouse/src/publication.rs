@@ -11,8 +11,9 @@ mod snapshot;
 mod versions;
 mod working;
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use datafusion::arrow::array::RecordBatch;
@@ -28,7 +29,7 @@ use crate::contract;
 use crate::error::{Error, ErrorKind, Result};
 use crate::live::LiveRow;
 use crate::release::{Manifest, Release, release_tables};
-use crate::table::{DataFile, TableKind, TableName};
+use crate::table::{DataFile, TableKind, TableName, TableVersion};
 use crate::warehouse::{Lease, Warehouse};
 
 /// The one writer of a warehouse.
@@ -36,16 +37,33 @@ use crate::warehouse::{Lease, Warehouse};
 pub struct Writer {
     warehouse: Arc<Warehouse>,
     _lease: Lease,
+    /// Where each log ends, as this writer, the only one, left it.
+    heads: Mutex<HashMap<TableName, Head>>,
+}
+
+/// The newest version in a table's log, with its files.
+#[derive(Debug, Clone)]
+struct Head {
+    version: u64,
+    files: Arc<Vec<DataFile>>,
 }
 
 impl Writer {
     pub(crate) fn new(warehouse: Arc<Warehouse>, lease: Lease) -> Self {
-        Self { warehouse, _lease: lease }
+        Self { warehouse, _lease: lease, heads: Mutex::default() }
     }
 
     /// The warehouse it writes.
     pub fn warehouse(&self) -> &Arc<Warehouse> {
         &self.warehouse
+    }
+
+    fn head(&self, table: &TableName) -> Option<Head> {
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner).get(table).cloned()
+    }
+
+    fn remember_head(&self, table: &TableName, head: Head) {
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner).insert(table.clone(), head);
     }
 
     /// Starts the next release over the last one.
@@ -149,7 +167,7 @@ impl Publication<'_> {
     ///
     /// # Errors
     /// Storage, Corrupt.
-    pub async fn session(&mut self, limits: &crate::session::Limits) -> Result<SessionContext> {
+    pub async fn session(&self, limits: &crate::session::Limits) -> Result<SessionContext> {
         let session = crate::session::build(limits, Some(self.writer.warehouse.store()))?;
         self.preview().await?.register(&session)?;
         Ok(session)
@@ -184,10 +202,13 @@ impl Publication<'_> {
     /// # Errors
     /// Storage, Busy. The last release stands.
     pub async fn publish(mut self) -> Result<Arc<Release>> {
+        let begun = Instant::now();
         self.settle_findings().await?;
+        let settled_ms = begun.elapsed().as_millis();
         self.note_release()?;
         self.write_noted().await?;
         self.fold_small_files().await?;
+        let written_ms = begun.elapsed().as_millis();
         let at_ms = self.manifest.published_at.timestamp_millis();
         for (name, table) in &mut self.tables {
             if !table.changed() {
@@ -195,11 +216,15 @@ impl Publication<'_> {
             }
             let version = table.commit(at_ms).await?;
             self.manifest.tables.insert(name.path(), version.version);
+            let head = Head { version: version.version, files: Arc::clone(&version.files) };
+            self.writer.remember_head(name, head);
             self.writer.warehouse.remember_version(&version);
         }
         self.manifest.contracts = contracts_digest();
         self.manifest.create(self.writer.warehouse.store()).await?;
         let number = self.manifest.release;
+        let duration_ms = begun.elapsed().as_millis();
+        tracing::debug!(release = number, settled_ms, written_ms, duration_ms, "published");
         self.writer
             .warehouse
             .release(number)
@@ -223,13 +248,15 @@ impl Publication<'_> {
     }
 
     /// The release as it would be, for reading only.
-    async fn preview(&mut self) -> Result<Release> {
+    async fn preview(&self) -> Result<Release> {
+        let mut versions: Vec<TableVersion> = self.tables.values().map(WorkingTable::preview).collect();
         for (name, _) in release_tables(contract::builtin()) {
-            if self.manifest.tables.contains_key(&name.path()) {
-                self.working(&name).await?;
+            if let Some(version) = self.manifest.tables.get(&name.path())
+                && !self.tables.contains_key(&name)
+            {
+                versions.push(self.writer.warehouse.table_version(name, *version).await?);
             }
         }
-        let versions = self.tables.values().map(WorkingTable::preview).collect();
         Release::new(self.writer.warehouse.store(), self.manifest.clone(), versions)
     }
 }

@@ -15,7 +15,7 @@ use super::answer::{Part, Viewer};
 use super::standing::standing;
 use super::{Address, Frame, Lang};
 use crate::http::{App, AppState, Ask, Asked, Caller, Parameters, feed_states, question};
-use crate::permission::Access;
+use crate::permission::{Access, Role};
 use crate::problem::Problem;
 
 /// `GET /`
@@ -32,11 +32,14 @@ pub async fn show(State(app): State<AppState>, caller: Caller, RawQuery(query): 
         limited: !caller.permission.scope.is_whole(),
         lang,
     };
+    // What is published is published by city; insurers are named to those who may see them.
+    let claims_by = if caller.permission.role == Role::Public { "city" } else { "insurer" };
+    let of_claims = format!("by={claims_by}");
     let (by_city, total, trend, claims, spend) = futures::join!(
         part(&app, &caller, "coverage_rate", Asked::Value, "by=city"),
         part(&app, &caller, "coverage_rate", Asked::Value, ""),
         part(&app, &caller, "coverage_rate", Asked::Trend, ""),
-        part(&app, &caller, "claim_settlement_days", Asked::Value, "by=insurer"),
+        part(&app, &caller, "claim_settlement_days", Asked::Value, &of_claims),
         part(&app, &caller, "prevention_spend_ratio", Asked::Value, "by=insurer"),
     );
     let feeds = match caller.permission.may(Access::Feeds) {
@@ -48,7 +51,7 @@ pub async fn show(State(app): State<AppState>, caller: Caller, RawQuery(query): 
         h1 { (lang.pick("全省安全生产责任保险运行情况", "Work-safety liability insurance in the province")) }
         @if !fresh.late_feeds.is_empty() { (late(fresh.late_feeds.len(), lang)) }
         (coverage::section(&by_city, &total, &trend, viewer))
-        (claims::section(&claims, viewer))
+        (claims::section(&claims, claims_by, viewer))
         (spend::section(&spend, viewer))
         (feeds::section(&feeds, lang))
     };

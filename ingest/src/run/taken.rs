@@ -3,17 +3,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use anze_warehouse::Warehouse;
+use anze_warehouse::Release;
 use anze_warehouse::session::Limits;
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 
 use crate::error::Result;
-use crate::landing::{Delivery, Landing};
+use crate::landing::Delivery;
 
 /// The deliveries taken so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Taken {
     batches: HashSet<String>,
     /// Last bytes and batch by feed and object.
@@ -37,21 +37,9 @@ pub(super) enum Verdict {
 }
 
 impl Taken {
-    /// What releases name and what is pending.
-    pub(super) async fn read(warehouse: &Warehouse, landing: &Landing) -> Result<Self> {
-        let mut taken = Self::of_releases(warehouse).await?;
-        for delivery in landing.pending()? {
-            if !taken.has_batch(&delivery.batch_id) {
-                taken.note(&delivery);
-            }
-        }
-        Ok(taken)
-    }
-
-    /// What the newest release names.
-    pub(super) async fn of_releases(warehouse: &Warehouse) -> Result<Self> {
+    /// What a release names.
+    pub(super) async fn read(release: &Release) -> Result<Self> {
         let mut taken = Self::default();
-        let Some(release) = warehouse.latest().await? else { return Ok(taken) };
         let session = release.session(&Limits::default())?;
         let sql = "select batch_id, feed_id, object, sha256 from system.batch order by landed_at, feed_id, object";
         for batch in session.sql(sql).await?.collect().await? {

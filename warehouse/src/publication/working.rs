@@ -88,7 +88,9 @@ impl Publication<'_> {
             Some(version) => warehouse.table_version(name.clone(), version).await?.files.to_vec(),
             None => Vec::new(),
         };
-        let head = if log.exists().await? {
+        let head = if let Some(known) = self.writer.head(name) {
+            Some((known.version, known.files.to_vec()))
+        } else if log.exists().await? {
             let newest = log.newest(released.unwrap_or(0)).await?;
             let files = if Some(newest) == released { files.clone() } else { log.read(newest).await?.files.to_vec() };
             Some((newest, files))

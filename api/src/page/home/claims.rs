@@ -1,12 +1,13 @@
-//! Claim speed by insurer.
+//! Claim speed, by insurer or by city.
 
+use anze_queries::Dimension;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
 use crate::page::answer::{Answer, Part, Viewer, gap, missing, name, rows, standing};
 use crate::page::figure;
 
-pub(super) fn section(answer: &Part, viewer: Viewer) -> Markup {
+pub(super) fn section(answer: &Part, dimension: &str, viewer: Viewer) -> Markup {
     let lang = viewer.lang;
     html! {
         section aria-labelledby="claims" {
@@ -19,20 +20,21 @@ pub(super) fn section(answer: &Part, viewer: Viewer) -> Markup {
             }
             @match answer {
                 Err(problem) => (missing(problem, lang)),
-                Ok(answer) => (table(answer, viewer)),
+                Ok(answer) => (table(answer, dimension, viewer)),
             }
         }
     }
 }
 
-fn table(answer: &Answer, viewer: Viewer) -> Markup {
+fn table(answer: &Answer, dimension: &str, viewer: Viewer) -> Markup {
     let lang = viewer.lang;
+    let of = Dimension::parse(dimension).map_or(dimension, |known| lang.pick(known.title(), known.title_en()));
     html! {
         div.wide role="region" tabindex="0" aria-labelledby="claims" {
             table.long {
                 caption { (standing(answer, lang)) }
                 thead { tr {
-                    th scope="col" { (lang.pick("保险机构", "Insurer")) }
+                    th scope="col" { (of) }
                     th.number scope="col" { (lang.pick("中位（天）", "Median (days)")) }
                     th.number scope="col" { (lang.pick("九成（天）", "90 % (days)")) }
                     th.number scope="col" { (lang.pick("30 天内赔付", "Paid in 30 days")) }
@@ -42,13 +44,13 @@ fn table(answer: &Answer, viewer: Viewer) -> Markup {
                 tbody {
                     @for row in rows(answer) {
                         tr {
-                            th scope="row" lang="zh-CN" { (name(row, "insurer")) }
+                            th scope="row" lang="zh-CN" { (name(row, dimension)) }
                             // The unit stands in the head of the column.
                             td.number { (figure::value("plain", row, lang)) }
                             td.number { (figure::exact(row.get("p90"))) }
                             td.number { (share(row, "within_30")) }
                             td.number { (figure::exact(row.get("numerator"))) " / " (figure::exact(row.get("denominator"))) }
-                            @if viewer.evidence { td.number { (gap(answer, row, "insurer", lang)) } }
+                            @if viewer.evidence { td.number { (gap(answer, row, dimension, lang)) } }
                         }
                     }
                 }

@@ -7,11 +7,9 @@ use std::{env, fs};
 fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR for build scripts");
     let mut code = String::new();
-    for (folder, ending, name) in [
-        ("tables", "toml", "TABLES"),
-        ("system", "toml", "SYSTEM"),
-        ("reference", "csv", "REFERENCE"),
-    ] {
+    for (folder, ending, name) in
+        [("tables", "toml", "TABLES"), ("system", "toml", "SYSTEM"), ("reference", "csv", "REFERENCE")]
+    {
         println!("cargo::rerun-if-changed={folder}");
         list(&mut code, folder, ending, name);
     }

@@ -1,6 +1,9 @@
 //! `anze`: the command line, the interface over HTTP and the pages.
 
-#![allow(unreachable_pub, reason = "nothing of a binary is reachable from outside: `pub` says what a module offers the others")]
+#![allow(
+    unreachable_pub,
+    reason = "nothing of a binary is reachable from outside: `pub` says what a module offers the others"
+)]
 
 mod cli;
 mod definition;

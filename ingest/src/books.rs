@@ -97,7 +97,8 @@ impl Books {
         let rows: Vec<LiveRow> = feeds
             .iter()
             .filter_map(|feed| {
-                let deadline = feed.deadline.as_ref().map(|d| format!("+{} workdays {}", d.workdays, d.at.format("%H:%M")));
+                let deadline =
+                    feed.deadline.as_ref().map(|d| format!("+{} workdays {}", d.workdays, d.at.format("%H:%M")));
                 let row = json!({
                     "feed_id": feed.feed_id,
                     "title": feed.title,

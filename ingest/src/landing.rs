@@ -73,11 +73,7 @@ impl Landing {
     ///
     /// # Errors
     /// As the stream's; Source, where there is more than `limit`.
-    pub async fn receive(
-        &self,
-        mut bytes: impl Stream<Item = Result<Bytes>> + Unpin,
-        limit: u64,
-    ) -> Result<Incoming> {
+    pub async fn receive(&self, mut bytes: impl Stream<Item = Result<Bytes>> + Unpin, limit: u64) -> Result<Incoming> {
         let mut receiving = Receiving::start(self)?;
         while let Some(part) = bytes.next().await {
             receiving.write(&part?)?;
@@ -96,9 +92,8 @@ impl Landing {
     pub async fn copy(&self, file: &Path) -> Result<Incoming> {
         let (landing, file) = (self.clone(), file.to_owned());
         blocking(move || {
-            let explain = |error| {
-                Error::caused(ErrorKind::Source, format!("the file {} cannot be read", file.display()), error)
-            };
+            let explain =
+                |error| Error::caused(ErrorKind::Source, format!("the file {} cannot be read", file.display()), error);
             let mut source = File::open(&file).map_err(explain)?;
             let mut receiving = Receiving::start(&landing)?;
             let mut buffer = vec![0; 1 << 20];
@@ -226,11 +221,7 @@ impl Receiving {
         let number = INCOMING.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("{}-{number}", std::process::id()));
         let file = File::create(&path)?;
-        Ok(Self {
-            file,
-            digest: Sha256::new(),
-            incoming: Incoming { file: path, sha256: String::new(), size: 0 },
-        })
+        Ok(Self { file, digest: Sha256::new(), incoming: Incoming { file: path, sha256: String::new(), size: 0 } })
     }
 
     fn write(&mut self, part: &[u8]) -> Result<()> {

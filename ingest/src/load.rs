@@ -100,7 +100,8 @@ async fn dataset(
     due: Vec<Due>,
     codes: KnownCodes,
 ) -> Result<Vec<BatchReport>> {
-    let mut loader = DatasetLoader { publication, landing, contract, waiting: Vec::new(), rows: 0, reports: Vec::new() };
+    let mut loader =
+        DatasetLoader { publication, landing, contract, waiting: Vec::new(), rows: 0, reports: Vec::new() };
     for due in due {
         loader.take(due, codes.clone()).await?;
     }
@@ -238,7 +239,10 @@ impl DatasetLoader<'_, '_> {
         let limit = feed.policy.max_removed;
         if limit.is_exceeded_by(absence.ended, absence.of) {
             loading.refuse((
-                format!("快照将终止本报送单位 {} 条在册记录中的 {} 条，超过上限 {limit}，整批暂存待人工确认", absence.of, absence.ended),
+                format!(
+                    "快照将终止本报送单位 {} 条在册记录中的 {} 条，超过上限 {limit}，整批暂存待人工确认",
+                    absence.of, absence.ended
+                ),
                 format!(
                     "the snapshot would end {} of the reporter's {} standing rows, over its limit of {limit}",
                     absence.ended, absence.of
@@ -312,21 +316,19 @@ struct Parts<R> {
 
 impl<R: Read + Seek + Send> Parts<R> {
     fn open(file: R, feed: &Feed, checker: Checker) -> Self {
-        let (decoder, refused) =
-            match Decoder::open(file, &feed.format, &feed.mapping, checker.source_columns()) {
-                Ok(decoder) => {
-                    let unknown = decoder.unknown_columns();
-                    if feed.policy.unknown_columns == UnknownColumns::Refuse && !unknown.is_empty() {
-                        let list = unknown.join(", ");
-                        let reason =
-                            (format!("文件含有未知列：{list}"), format!("the file has unknown columns: {list}"));
-                        (None, Some(Ok(Part::Refused(reason))))
-                    } else {
-                        (Some(decoder), None)
-                    }
+        let (decoder, refused) = match Decoder::open(file, &feed.format, &feed.mapping, checker.source_columns()) {
+            Ok(decoder) => {
+                let unknown = decoder.unknown_columns();
+                if feed.policy.unknown_columns == UnknownColumns::Refuse && !unknown.is_empty() {
+                    let list = unknown.join(", ");
+                    let reason = (format!("文件含有未知列：{list}"), format!("the file has unknown columns: {list}"));
+                    (None, Some(Ok(Part::Refused(reason))))
+                } else {
+                    (Some(decoder), None)
                 }
-                Err(error) => (None, Some(refusal(error))),
-            };
+            }
+            Err(error) => (None, Some(refusal(error))),
+        };
         Self { decoder, checker, refused }
     }
 }

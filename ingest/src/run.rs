@@ -165,13 +165,7 @@ impl Ingest {
     ///
     /// # Errors
     /// Warehouse. A failing feed is in the report and does not stop the others.
-    pub async fn run(
-        &self,
-        writer: &Writer,
-        jobs: Vec<Job>,
-        asked_by: &str,
-        publish: Publish,
-    ) -> Result<RunReport> {
+    pub async fn run(&self, writer: &Writer, jobs: Vec<Job>, asked_by: &str, publish: Publish) -> Result<RunReport> {
         let mut report = RunReport::default();
         let mut taken = self.taken().await?;
         let mut landed = Vec::new();

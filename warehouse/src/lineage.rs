@@ -18,8 +18,7 @@ pub const SOURCE_UPDATED_AT: &str = "source_updated_at";
 pub const KEY_REPORTER: &str = "key_reporter";
 
 /// Names of the lineage, in storage order.
-pub const NAMES: [&str; 7] =
-    [BATCH_ID, ROW_NO, FEED_ID, REPORTER, LANDED_AT, SOURCE_UPDATED_AT, KEY_REPORTER];
+pub const NAMES: [&str; 7] = [BATCH_ID, ROW_NO, FEED_ID, REPORTER, LANDED_AT, SOURCE_UPDATED_AT, KEY_REPORTER];
 
 /// Whether a name is kept for lineage, so that no contract may use it.
 pub fn is_lineage(name: &str) -> bool {

@@ -45,10 +45,7 @@ pub struct LiveFile {
 impl LiveFile {
     /// The file of a live table; it need not exist yet.
     pub fn new(store: &Store, contract: &Contract) -> Self {
-        Self {
-            path: store.path().join("live").join(format!("{}.ndjson", contract.name)),
-            key: contract.key.clone(),
-        }
+        Self { path: store.path().join("live").join(format!("{}.ndjson", contract.name)), key: contract.key.clone() }
     }
 
     /// Appends rows and syncs; each replaces the row of its key.

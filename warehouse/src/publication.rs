@@ -84,7 +84,14 @@ impl Writer {
             },
             None => Manifest { published_at: at, ..Manifest::first(day) },
         };
-        Ok(Publication { writer: self, last, manifest, tables: BTreeMap::new(), touched: HashSet::new(), noted: BTreeMap::new() })
+        Ok(Publication {
+            writer: self,
+            last,
+            manifest,
+            tables: BTreeMap::new(),
+            touched: HashSet::new(),
+            noted: BTreeMap::new(),
+        })
     }
 }
 

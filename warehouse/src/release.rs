@@ -11,8 +11,8 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::{MemTable, TableProvider};
-use datafusion::prelude::SessionContext;
 use datafusion::common::TableReference;
+use datafusion::prelude::SessionContext;
 
 pub use manifest::Manifest;
 pub(crate) use scan::ParquetTable;

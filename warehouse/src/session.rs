@@ -41,9 +41,8 @@ impl Default for Limits {
 /// # Errors
 /// Internal.
 pub fn build(limits: &Limits, store: Option<&Store>) -> Result<SessionContext> {
-    let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(limits.memory_bytes)))
-        .build_arc()?;
+    let runtime =
+        RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(limits.memory_bytes))).build_arc()?;
     if let Some(store) = store {
         let url = url::Url::parse(STORE_URL)
             .map_err(|error| Error::caused(ErrorKind::Internal, "the store's address does not parse", error))?;

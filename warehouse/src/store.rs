@@ -10,8 +10,8 @@ use datafusion::object_store::prefix::PrefixStore;
 use datafusion::object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use url::Url;
 
-pub(crate) use durable::create_folders;
 use durable::DurableFolder;
+pub(crate) use durable::create_folders;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -39,9 +39,11 @@ impl Store {
         std::fs::create_dir_all(folder).map_err(explain)?;
         let folder = folder.canonicalize().map_err(explain)?;
         let root: Arc<dyn ObjectStore> = Arc::new(DurableFolder::at_root()?);
-        let inside = Arc::new(PrefixStore::new(Arc::clone(&root), Path::from_absolute_path(&folder).map_err(
-            |error| Error::caused(ErrorKind::Storage, "the data folder has no usable path", error),
-        )?));
+        let inside = Arc::new(PrefixStore::new(
+            Arc::clone(&root),
+            Path::from_absolute_path(&folder)
+                .map_err(|error| Error::caused(ErrorKind::Storage, "the data folder has no usable path", error))?,
+        ));
         Ok(Self { folder, root, inside })
     }
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::object_store::prefix::PrefixStore;
+use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::transaction::CommitData;
 use deltalake_core::kernel::{Action, Add, EagerSnapshot, Remove, StructType, Version};
-use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
@@ -203,28 +203,18 @@ impl TableLog {
     ///
     /// # Errors
     /// Busy, where somebody else wrote that version: there must be one writer.
-    pub async fn commit(
-        &self,
-        version: Version,
-        head: &[DataFile],
-        files: &[DataFile],
-        at_ms: i64,
-    ) -> Result<()> {
+    pub async fn commit(&self, version: Version, head: &[DataFile], files: &[DataFile], at_ms: i64) -> Result<()> {
         let actions = changes(head, files, at_ms);
-        let operation =
-            DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None };
+        let operation = DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None };
         let data = CommitData::new(actions, operation, HashMap::new(), Vec::new());
         let bytes = data
             .get_bytes()
             .map_err(|error| Error::caused(ErrorKind::Internal, "a commit could not be written as JSON", error))?;
         let operation_id = Default::default();
-        self.log
-            .write_commit_entry(version, CommitOrBytes::LogBytes(bytes), operation_id)
-            .await
-            .map_err(|error| {
-                let what = format!("{} has a version {version} already: is there a second writer?", self.name.path());
-                Error::caused(ErrorKind::Busy, what, error)
-            })?;
+        self.log.write_commit_entry(version, CommitOrBytes::LogBytes(bytes), operation_id).await.map_err(|error| {
+            let what = format!("{} has a version {version} already: is there a second writer?", self.name.path());
+            Error::caused(ErrorKind::Busy, what, error)
+        })?;
         if version > 0 && version % COMMITS_PER_CHECKPOINT == 0 {
             let mut table = DeltaTable::new(Arc::clone(&self.log));
             table.load_version(version).await?;

@@ -120,7 +120,10 @@ fn unknown(column: &Column, kind: KnownCode, value: &str) -> Reason {
         rule: rule.to_owned(),
         column: column.name.clone(),
         message_zh: format!("{}“{value}”不在{zh}代码表中；代码补入后本行自动重放", column.title),
-        message_en: format!("{} `{value}` is no known {en}; the row is replayed when the code arrives", column.title_en),
+        message_en: format!(
+            "{} `{value}` is no known {en}; the row is replayed when the code arrives",
+            column.title_en
+        ),
     }
 }
 

@@ -137,7 +137,6 @@ fn planner() -> Result<&'static SessionContext> {
     Ok(PLANNER.get_or_init(|| built))
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

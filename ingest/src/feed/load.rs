@@ -66,14 +66,19 @@ pub(super) fn feeds(deployment: &Path) -> Result<Feeds> {
     let (mut feeds, mut faults) = (Vec::new(), Vec::new());
     for path in paths {
         let feed_id = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| Error::caused(ErrorKind::Refused, format!("feeds/{feed_id}.toml cannot be read"), error))?;
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Error::caused(ErrorKind::Refused, format!("feeds/{feed_id}.toml cannot be read"), error)
+        })?;
         match feed(&feed_id, &text) {
             Ok(feed) => feeds.push(feed),
             Err(found) => faults.extend(found),
         }
     }
-    if faults.is_empty() { Ok(feeds.into_iter().collect()) } else { Err(Error::new(ErrorKind::Refused, faults.join("\n"))) }
+    if faults.is_empty() {
+        Ok(feeds.into_iter().collect())
+    } else {
+        Err(Error::new(ErrorKind::Refused, faults.join("\n")))
+    }
 }
 
 /// Reads one feed file; all its faults at once, each with file, line and key.
@@ -99,7 +104,10 @@ fn feed(feed_id: &str, text: &str) -> Result<Feed, Vec<String>> {
         }
     });
     if file.reporter == reference::REPORTER {
-        fault(&["reporter"], format!("`{}` is the reporter of shipped rows; name who answers for this feed", reference::REPORTER));
+        fault(
+            &["reporter"],
+            format!("`{}` is the reporter of shipped rows; name who answers for this feed", reference::REPORTER),
+        );
     }
     if file.retry.attempts == 0 {
         fault(&["retry"], "attempts must be at least 1".to_owned());
@@ -116,9 +124,11 @@ fn feed(feed_id: &str, text: &str) -> Result<Feed, Vec<String>> {
     let format = Format::new(&file.format).map_err(|found| decoding_faults.extend(found)).ok();
     let mapping =
         Mapping::new(&file.columns, &file.constants, &contract).map_err(|found| decoding_faults.extend(found)).ok();
-    faults.extend(decoding_faults.into_iter().map(|found| {
-        format!("{}: {}: {}", place(&found.key), found.key.join("."), found.message)
-    }));
+    faults.extend(
+        decoding_faults
+            .into_iter()
+            .map(|found| format!("{}: {}: {}", place(&found.key), found.key.join("."), found.message)),
+    );
     match (format, mapping) {
         (Some(format), Some(mapping)) if faults.is_empty() => Ok(Feed {
             feed_id: feed_id.to_owned(),

@@ -246,7 +246,9 @@ fn key_of_another(contract: &Contract, rows: &RecordBatch, row: usize, row_no: u
 
 fn contest_remark(contract: &Contract, rule: &str) -> Reason {
     let (zh, en) = match rule {
-        "duplicate_key" => ("同一批中主键重复，以较新的一条为准", "the key stands twice in the batch; the newer row counts"),
+        "duplicate_key" => {
+            ("同一批中主键重复，以较新的一条为准", "the key stands twice in the batch; the newer row counts")
+        }
         _ => (
             "更新时间与现行记录相同而内容不同，以后到者为准",
             "same clock as the current version and other content; the later receipt counts",

@@ -97,8 +97,9 @@ fn held_row(due: &Due, id: &str, row_no: Option<u64>, raw: Option<String>, reaso
 fn raw<R: Read + Seek>(file: &mut R, format: &Format, held: &Held) -> Result<String> {
     if held.span.len == 0 {
         file.seek(SeekFrom::Start(0))?;
-        let found = record_at(file, format, held.row_no)
-            .map_err(|error| crate::Error::caused(crate::ErrorKind::Warehouse, "a held record cannot be read again", error))?;
+        let found = record_at(file, format, held.row_no).map_err(|error| {
+            crate::Error::caused(crate::ErrorKind::Warehouse, "a held record cannot be read again", error)
+        })?;
         return Ok(found.map_or(String::new(), |(_, bytes)| format.readable(&bytes)));
     }
     let mut bytes = vec![0; held.span.len as usize];
@@ -140,4 +141,3 @@ fn row(value: serde_json::Value) -> LiveRow {
         _ => LiveRow::new(),
     }
 }
-

@@ -23,7 +23,8 @@ fn feed(dataset: &str) -> Result<Feed> {
     let broken = || Error::new(ErrorKind::Refused, format!("shipped data for {dataset}, which is no dataset"));
     let contract = contract::builtin().dataset(dataset).map(Arc::clone).ok_or_else(broken)?;
     let format = Format::new(&FormatConfig::default()).map_err(|_| broken())?;
-    let mapping = Mapping::new(&BTreeMap::new(), &BTreeMap::<String, String>::new(), &contract).map_err(|_| broken())?;
+    let mapping =
+        Mapping::new(&BTreeMap::new(), &BTreeMap::<String, String>::new(), &contract).map_err(|_| broken())?;
     Ok(Feed {
         feed_id: format!("{}-{dataset}", reference::REPORTER),
         title: contract.title.clone(),

@@ -73,12 +73,7 @@ impl Taken {
     }
 
     pub(super) fn note(&mut self, delivery: &Delivery) {
-        self.add(
-            delivery.batch_id.clone(),
-            delivery.feed_id.clone(),
-            delivery.object.clone(),
-            delivery.sha256.clone(),
-        );
+        self.add(delivery.batch_id.clone(), delivery.feed_id.clone(), delivery.object.clone(), delivery.sha256.clone());
     }
 
     fn add(&mut self, batch_id: String, feed_id: String, object: String, sha256: String) {

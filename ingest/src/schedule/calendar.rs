@@ -28,7 +28,9 @@ impl Workdays {
             let days = batch.column(0).as_primitive::<Date32Type>();
             let workdays = batch.column(1).as_boolean();
             for row in (0..batch.num_rows()).filter(|row| workdays.is_valid(*row)) {
-                if let Some(day) = NaiveDate::default().checked_add_signed(chrono::Duration::days(days.value(row).into())) {
+                if let Some(day) =
+                    NaiveDate::default().checked_add_signed(chrono::Duration::days(days.value(row).into()))
+                {
                     published.insert(day, workdays.value(row));
                 }
             }

@@ -111,13 +111,12 @@ impl Source for HttpSource {
 
 /// Which answers another try can help: the server's own trouble and "too many", nothing else.
 fn refused(status: StatusCode) -> Error {
-    let kind = if status.is_server_error()
-        || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
-    {
-        ErrorKind::Retry
-    } else {
-        ErrorKind::Source
-    };
+    let kind =
+        if status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT) {
+            ErrorKind::Retry
+        } else {
+            ErrorKind::Source
+        };
     let what = match status {
         StatusCode::NOT_FOUND => "the source has nothing at this address (404)".to_owned(),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {

@@ -67,8 +67,7 @@ struct ColumnEntry {
 pub(super) fn contract(name: &str, text: &str) -> Result<Contract> {
     let fault = |what: String| Error::refused(format!("contract {name}.toml: {what}"));
     let file: ContractFile = toml::from_str(text).map_err(|error| fault(error.to_string()))?;
-    let columns =
-        file.columns.into_iter().map(|entry| column(entry).map_err(fault)).collect::<Result<Vec<_>>>()?;
+    let columns = file.columns.into_iter().map(|entry| column(entry).map_err(fault)).collect::<Result<Vec<_>>>()?;
     let (span_end, span_start) = file.valid_span.map_or((None, None), |span| (Some(span.end), span.start));
     let contract = Contract {
         name: name.to_owned(),
@@ -91,8 +90,8 @@ pub(super) fn contract(name: &str, text: &str) -> Result<Contract> {
 
 fn column(entry: ColumnEntry) -> Result<Column, String> {
     let name = entry.name;
-    let kind = ColumnType::parse(&entry.kind)
-        .ok_or_else(|| format!("column {name}: `{}` is not a type", entry.kind))?;
+    let kind =
+        ColumnType::parse(&entry.kind).ok_or_else(|| format!("column {name}: `{}` is not a type", entry.kind))?;
     let bound = |text: Option<String>| -> Result<Option<i128>, String> {
         text.map(|text| scaled(&text, kind).ok_or(format!("column {name}: `{text}` is no bound for its type")))
             .transpose()
@@ -191,9 +190,8 @@ fn rules_name_columns(contract: &Contract) -> Result<(), String> {
 pub(super) fn references_exist(datasets: &[Arc<Contract>]) -> Result<()> {
     for contract in datasets {
         for reference in &contract.references {
-            let fault = |what: &str| {
-                Error::refused(format!("contract {}.toml: {}: {what}", contract.name, reference.name))
-            };
+            let fault =
+                |what: &str| Error::refused(format!("contract {}.toml: {}: {what}", contract.name, reference.name));
             let other = datasets
                 .iter()
                 .find(|candidate| candidate.name == reference.dataset)

@@ -65,12 +65,7 @@ fn note(stats: &mut FileStats, batch: &RecordBatch) {
 /// Longest bound kept; a longer text would bloat the log, so the column goes without bounds.
 const LONGEST_BOUND: usize = 64;
 
-fn widen(
-    bounds: &mut BTreeMap<String, String>,
-    column: &str,
-    value: Option<&str>,
-    beyond: fn(&str, &str) -> bool,
-) {
+fn widen(bounds: &mut BTreeMap<String, String>, column: &str, value: Option<&str>, beyond: fn(&str, &str) -> bool) {
     let Some(value) = value else { return };
     match bounds.get(column) {
         Some(old) if old.is_empty() || !beyond(value, old) => {}
@@ -96,7 +91,10 @@ pub(super) async fn read(
 ) -> Result<ParquetRecordBatchReader> {
     let path = format!("{}/{}", table.path(), file.path);
     let bytes = store.read(&path).await?.ok_or_else(|| {
-        Error::new(ErrorKind::Corrupt, format!("{path} is named by a release and is not there; restore it from a backup"))
+        Error::new(
+            ErrorKind::Corrupt,
+            format!("{path} is named by a release and is not there; restore it from a backup"),
+        )
     })?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?.with_batch_size(64 * 1024);
     let mask = match columns {

@@ -10,6 +10,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;
+use tokio::task::JoinHandle;
 
 use super::{Publication, files};
 use crate::contract::{self, Contract, Reference};
@@ -114,27 +115,27 @@ impl Publication<'_> {
             return Ok(rows);
         }
         let batches = self.manifest.batches.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
-        for contract in contract::builtin().datasets().iter().filter(|c| self.touched.contains(&c.name)) {
-            for reference in &contract.references {
-                let sql = missing_side(contract, reference, &batches);
-                self.note(session, &sql, contract, Remark::of(reference), &mut rows).await?;
-            }
-            if let Some(sql) = overlapping(contract, &batches) {
-                self.note(session, &sql, contract, OVERLAP, &mut rows).await?;
-            }
+        let touched = || contract::builtin().datasets().iter().filter(|c| self.touched.contains(&c.name));
+        let missing = touched().flat_map(|contract| {
+            let ask = |reference| (missing_side(contract, reference, &batches), contract, Remark::of(reference));
+            contract.references.iter().map(ask).collect::<Vec<_>>()
+        });
+        let overlaps = touched().filter_map(|contract| Some((overlapping(contract, &batches)?, contract, OVERLAP)));
+        let asked: Vec<_> = missing.chain(overlaps).collect();
+        // Side by side: each is small, and most of its time goes into planning.
+        let answers: Vec<_> = asked.iter().map(|(sql, ..)| ask(session, sql)).collect();
+        for ((_, contract, remark), answer) in asked.iter().zip(answers) {
+            let found = answer.await.map_err(|error| {
+                Error::caused(ErrorKind::Internal, "a look-up of references was interrupted", error)
+            })??;
+            rows.extend(self.noted(&found, contract, remark)?);
         }
         Ok(rows)
     }
 
-    async fn note(
-        &self,
-        session: &SessionContext,
-        sql: &str,
-        contract: &Contract,
-        remark: Remark<'_>,
-        rows: &mut Vec<LiveRow>,
-    ) -> Result<()> {
-        for batch in session.sql(sql).await?.collect().await? {
+    fn noted(&self, found: &[RecordBatch], contract: &Contract, remark: &Remark<'_>) -> Result<Vec<LiveRow>> {
+        let mut rows = Vec::new();
+        for batch in found {
             let text = |column: usize| as_text(batch.column(column));
             let (key, feed, batch_id, row_no, value) = (text(0)?, text(1)?, text(2)?, text(3)?, text(4)?);
             for row in 0..batch.num_rows() {
@@ -157,8 +158,14 @@ impl Publication<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(rows)
     }
+}
+
+/// Runs a statement as a task of its own.
+fn ask(session: &SessionContext, sql: &str) -> JoinHandle<datafusion::error::Result<Vec<RecordBatch>>> {
+    let (session, sql) = (session.clone(), sql.to_owned());
+    tokio::spawn(async move { session.sql(&sql).await?.collect().await })
 }
 
 struct Remark<'r> {

@@ -42,11 +42,7 @@ impl WorkingTable {
     }
 
     pub(super) fn preview(&self) -> TableVersion {
-        TableVersion {
-            name: self.name.clone(),
-            version: self.next_version(),
-            files: Arc::new(self.files.clone()),
-        }
+        TableVersion { name: self.name.clone(), version: self.next_version(), files: Arc::new(self.files.clone()) }
     }
 
     pub(super) async fn commit(&mut self, at_ms: i64) -> Result<TableVersion> {
@@ -117,7 +113,9 @@ impl Publication<'_> {
     pub(super) async fn fold_small_files(&mut self) -> Result<()> {
         let store = self.writer.warehouse.store().clone();
         for (name, table) in &mut self.tables {
-            let deletions = |file: &DataFile| super::files::text_bounds(file, crate::release::VERSION_STATE) == Some(("deleted", "deleted"));
+            let deletions = |file: &DataFile| {
+                super::files::text_bounds(file, crate::release::VERSION_STATE) == Some(("deleted", "deleted"))
+            };
             let (small, others): (Vec<DataFile>, Vec<DataFile>) =
                 table.files.iter().cloned().partition(|file| file.rows < SMALL_ROWS && !deletions(file));
             if !table.changed() || small.len() <= SMALL_FILES {

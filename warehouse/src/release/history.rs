@@ -36,9 +36,7 @@ pub(super) fn every_version(
     current: Arc<dyn TableProvider>,
 ) -> Result<Arc<dyn TableProvider>> {
     let columns: Vec<_> = current.schema().fields().iter().map(|field| col(field.name().as_str())).collect();
-    let text = |value: Option<&str>| {
-        cast(lit(ScalarValue::Utf8(value.map(str::to_owned))), DataType::Utf8View)
-    };
+    let text = |value: Option<&str>| cast(lit(ScalarValue::Utf8(value.map(str::to_owned))), DataType::Utf8View);
     let now = LogicalPlanBuilder::scan("now", provider_as_source(current), None)?.project(
         columns.into_iter().chain([text(Some("current")).alias(VERSION_STATE), text(None).alias(REPLACED_BY)]),
     )?;

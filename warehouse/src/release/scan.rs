@@ -108,4 +108,3 @@ pub(super) fn readable(schema: &SchemaRef) -> SchemaRef {
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
-

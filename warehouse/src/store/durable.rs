@@ -72,10 +72,7 @@ impl ObjectStore for DurableFolder {
         self.files.get_ranges(location, ranges).await
     }
 
-    fn delete_stream(
-        &self,
-        locations: BoxStream<'static, StoreResult<Path>>,
-    ) -> BoxStream<'static, StoreResult<Path>> {
+    fn delete_stream(&self, locations: BoxStream<'static, StoreResult<Path>>) -> BoxStream<'static, StoreResult<Path>> {
         self.files.delete_stream(locations)
     }
 
@@ -189,9 +186,7 @@ fn sync_file(file: &FsPath) -> StoreResult<()> {
 
 fn sync_folder_of(file: &FsPath) -> StoreResult<()> {
     match file.parent() {
-        Some(folder) => {
-            File::open(folder).and_then(|opened| opened.sync_all()).map_err(|error| failed(folder, error))
-        }
+        Some(folder) => File::open(folder).and_then(|opened| opened.sync_all()).map_err(|error| failed(folder, error)),
         None => Ok(()),
     }
 }

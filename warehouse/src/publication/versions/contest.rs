@@ -72,11 +72,7 @@ impl Contest {
         for row in 0..incoming.key.len() {
             let key_number = incoming.key[row] as usize;
             let arrival = incoming.arrival[row];
-            let at = |rule| RowWarning {
-                arrival: arrival as usize,
-                row: row - first_rows[arrival as usize],
-                rule,
-            };
+            let at = |rule| RowWarning { arrival: arrival as usize, row: row - first_rows[arrival as usize], rule };
             if seen[key_number] == arrival {
                 contest.warnings.push(at("duplicate_key"));
             }
@@ -91,8 +87,8 @@ impl Contest {
                 continue;
             }
             let clock = incoming.clock[row];
-            let shipped_stands = key.owner.as_deref() == Some(reference::REPORTER)
-                && reporter.value(row) != reference::REPORTER;
+            let shipped_stands =
+                key.owner.as_deref() == Some(reference::REPORTER) && reporter.value(row) != reference::REPORTER;
             if !shipped_stands && clock < key.clock {
                 contest.outcome[row] = Outcome::Superseded;
                 contest.superseded.push(row as u32);
@@ -188,13 +184,8 @@ impl Contest {
         let outlived: Vec<_> = self.outlived.iter().copied().filter(|(old, _)| !deleted.contains(old)).collect();
         let (arrived, by) = split(&outlived);
         let outlived = history_rows(contract, rows, &arrived, "replaced", by)?;
-        let superseded = history_rows(
-            contract,
-            rows,
-            &self.superseded,
-            "superseded",
-            vec![None; self.superseded.len()],
-        )?;
+        let superseded =
+            history_rows(contract, rows, &self.superseded, "superseded", vec![None; self.superseded.len()])?;
         let (gone, owners): (Vec<u32>, Vec<&str>) =
             self.deletions.iter().map(|(row, owner)| (*row, owner.as_str())).unzip();
         let deletions = history_rows(contract, rows, &gone, "deleted", vec![None; gone.len()])?;

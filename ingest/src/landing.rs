@@ -166,15 +166,22 @@ impl Landing {
         }
     }
 
-    /// Opens a landed file.
+    /// Opens a landed file for reading from its beginning.
     ///
     /// # Errors
     /// Warehouse, naming the file that is missing.
     pub fn open(&self, landed_path: &str) -> Result<BufReader<File>> {
-        let file = File::open(self.data.join(landed_path)).map_err(|error| {
+        Ok(BufReader::with_capacity(1 << 20, self.open_file(landed_path)?))
+    }
+
+    /// Opens a landed file for reading here and there.
+    ///
+    /// # Errors
+    /// Warehouse, naming the file that is missing.
+    pub fn open_file(&self, landed_path: &str) -> Result<File> {
+        File::open(self.data.join(landed_path)).map_err(|error| {
             Error::caused(ErrorKind::Warehouse, format!("the landed file {landed_path} cannot be read"), error)
-        })?;
-        Ok(BufReader::with_capacity(1 << 20, file))
+        })
     }
 
     /// Removes bytes that a crash left on their way in; only the writer may.

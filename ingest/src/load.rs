@@ -216,6 +216,7 @@ impl DatasetLoader<'_, '_> {
     async fn contend(&mut self, loading: &mut Loading) -> Result<()> {
         let arrival = loading.arrival(self.contract)?;
         let upserted = self.publication.upsert(self.contract, std::slice::from_ref(&arrival)).await?;
+        loading.outlive(upserted.outlived_in_batch);
         for outcomes in per_arrival(&upserted) {
             loading.settle_rows(self.contract, &arrival, outcomes)?;
         }

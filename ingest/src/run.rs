@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anze_warehouse::contract::Stage;
 use anze_warehouse::publication::Writer;
+use anze_warehouse::reference;
 use anze_warehouse::session::Limits;
 use anze_warehouse::{Release, Warehouse};
 use chrono::{DateTime, Utc};
@@ -134,8 +135,11 @@ impl Ingest {
             let fetched = Fetched { object: "shipped".to_owned(), bytes: incoming };
             self.land(&mut taken, &feed, fetched, None).await?;
         }
-        let mut report = RunReport::default();
-        self.load_pending(writer, Publish::Once, &mut report).await
+        // Only those: what a crash left of other feeds is loaded by the next run, in its order of
+        // stages, with the references that the run fetches.
+        let mut due = self.due().await?;
+        due.retain(|due| due.feed.reporter == reference::REPORTER);
+        self.load_due(writer, Publish::Once, due, &mut RunReport::default()).await
     }
 
     /// Runs the slots that are due now.
@@ -345,7 +349,17 @@ impl Ingest {
 
     /// Loads everything landed that is in no release, and publishes.
     async fn load_pending(&self, writer: &Writer, publish: Publish, report: &mut RunReport) -> Result<()> {
-        let mut due = self.due().await?;
+        let due = self.due().await?;
+        self.load_due(writer, publish, due, report).await
+    }
+
+    async fn load_due(
+        &self,
+        writer: &Writer,
+        publish: Publish,
+        mut due: Vec<Due>,
+        report: &mut RunReport,
+    ) -> Result<()> {
         while !due.is_empty() {
             let first = due.iter().map(|due| due.feed.contract.stage).min().unwrap_or(Stage::Facts);
             let (now, later): (Vec<Due>, Vec<Due>) = match publish {

@@ -66,15 +66,16 @@ fn every_row_of_a_file_with_broken_rows_is_accounted_for() {
         "select rows_read, rows_accepted, rows_quarantined, rows_unchanged, rows_superseded, state \
          from system.batch where feed_id = 'policies'",
     );
+    // Of two versions in one file the older one is superseded: 10 that came late, 10 that were followed.
     assert_eq!(
         batch,
         [json!({
-            "rows_read": 200, "rows_accepted": 160, "rows_quarantined": 20, "rows_unchanged": 10,
-            "rows_superseded": 10, "state": "published",
+            "rows_read": 200, "rows_accepted": 150, "rows_quarantined": 20, "rows_unchanged": 10,
+            "rows_superseded": 20, "state": "published",
         })]
     );
     let states = deployment.csv("select version_state, count(*) as n from history.policy group by 1 order by 1");
-    assert_eq!(states, "version_state,n\ncurrent,150\nreplaced,10\nsuperseded,10\n");
+    assert_eq!(states, "version_state,n\ncurrent,150\nsuperseded,20\n");
     // 140 at 1.25 万元 and 10 at 2 万元.
     let premium = deployment.csv("select count(*) as n, sum(premium_written) as premium from policy");
     assert_eq!(premium, "n,premium\n150,1950000.00\n");
@@ -95,7 +96,7 @@ fn every_broken_row_is_held_with_its_reason_in_both_languages() {
     for row in &held {
         assert_eq!(row["state"], "held");
         assert!(is_chinese(&row["message_zh"]), "{row}");
-        assert!(row["message_en"].as_str().is_some_and(|text| text.is_ascii() && text.len() > 10), "{row}");
+        assert!(is_english(&row["message_en"]), "{row}");
     }
 }
 
@@ -128,4 +129,9 @@ fn a_file_with_more_broken_rows_than_its_feed_allows_is_held_whole() {
 
 fn is_chinese(text: &Value) -> bool {
     text.as_str().is_some_and(|text| text.chars().any(|char| ('\u{4e00}'..='\u{9fff}').contains(&char)))
+}
+
+/// English words, which may quote their column titles and values.
+fn is_english(text: &Value) -> bool {
+    text.as_str().is_some_and(|text| text.split(' ').filter(|word| word.is_ascii()).count() >= 3)
 }

@@ -18,6 +18,7 @@ pub struct Answer {
     /// Exit code; none where a signal ended it.
     pub code: Option<i32>,
     pub stdout: Vec<u8>,
+    /// For people, and for the message of a test that fails.
     pub stderr: String,
 }
 

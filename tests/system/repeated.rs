@@ -1,6 +1,6 @@
 //! Running again, and files that say what an earlier one said.
 
-use crate::delivery::{PREMIUM, PolicyLine, insurer_with_policies, policy_file};
+use crate::delivery::{PREMIUM, PolicyLine, UPDATED_AT, insurer_with_policies, policy_file};
 
 #[test]
 fn running_again_publishes_nothing_new() {
@@ -20,7 +20,8 @@ fn the_same_rows_in_another_file_change_no_row() {
     deployment.write("inbox/policies/a.csv", policy_file(&lines));
     assert_eq!(deployment.ingest().code, Some(0));
     let before = deployment.csv(HISTORY);
-    deployment.write("inbox/policies/b.csv", policy_file(&lines));
+    let [first, second] = lines;
+    deployment.write("inbox/policies/b.csv", policy_file(&[second, first]));
     assert_eq!(deployment.ingest().code, Some(0));
     assert_eq!(deployment.csv(HISTORY), before);
     let unchanged = deployment.csv("select rows_unchanged as n from system.batch where object like '%b.csv'");
@@ -28,10 +29,24 @@ fn the_same_rows_in_another_file_change_no_row() {
 }
 
 #[test]
+fn a_file_equal_to_an_earlier_one_is_not_taken_late() {
+    let deployment = insurer_with_policies();
+    let at = |premium: &str| policy_file(&[PolicyLine::sound(1).with(PREMIUM, premium).with(UPDATED_AT, "")]);
+    for (name, premium) in [("a", "1"), ("b", "1"), ("c", "2")] {
+        deployment.write(&format!("inbox/policies/{name}.csv"), at(premium));
+    }
+    assert_eq!(deployment.ingest().code, Some(0));
+    let before = (deployment.releases(), deployment.csv(HISTORY));
+    assert_eq!(deployment.csv("select premium_written as p from policy"), "p\n20000.00\n");
+    assert_eq!(deployment.ingest().code, Some(0));
+    assert_eq!((deployment.releases(), deployment.csv(HISTORY)), before);
+}
+
+#[test]
 fn a_file_that_goes_from_a_to_b_and_back_to_a_ends_as_a() {
     let deployment = insurer_with_policies();
     // Without a clock of the sender the later delivery is the newer one.
-    let at = |premium: &str| policy_file(&[PolicyLine::sound(1).with(PREMIUM, premium).with(12, "")]);
+    let at = |premium: &str| policy_file(&[PolicyLine::sound(1).with(PREMIUM, premium).with(UPDATED_AT, "")]);
     for (premium, expected) in [("1", "10000.00"), ("2", "20000.00"), ("1", "10000.00")] {
         deployment.write("inbox/policies/a.csv", at(premium));
         assert_eq!(deployment.ingest().code, Some(0));

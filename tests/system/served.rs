@@ -30,8 +30,7 @@ impl Server {
     /// Starts on a free port and waits until it is ready.
     fn start(deployment: &Deployment) -> Self {
         let mut command = deployment.command(&["serve", "--bind", "127.0.0.1:0"]);
-        let mut process =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut address = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut address).unwrap();
         let host = address.trim().strip_prefix("http://").unwrap_or_default().trim_end_matches('/').to_owned();

@@ -30,11 +30,16 @@ fn every_version_of_a_policy_shows_its_landed_line_byte_for_byte() {
         .collect();
     assert_eq!(
         versions,
-        [("superseded", "5000.00", 2, "c.csv"), ("replaced", "12500.00", 2, "a.csv"), ("current", "25000.00", 1, "b.csv")]
+        [
+            ("superseded", "5000.00", 2, "c.csv"),
+            ("replaced", "12500.00", 2, "a.csv"),
+            ("current", "25000.00", 1, "b.csv")
+        ]
     );
 
     let raw = deployment.run(&["trace", "policy", "P0007", "--raw"]);
-    let expected: Vec<u8> = [older, first, newer].iter().flat_map(|line| [line.bytes(), b"\n".to_vec()].concat()).collect();
+    let expected: Vec<u8> =
+        [older, first, newer].iter().flat_map(|line| [line.bytes(), b"\n".to_vec()].concat()).collect();
     assert_eq!(raw.stdout, expected);
 }
 

@@ -192,6 +192,12 @@ impl Loading {
         Ok(())
     }
 
+    /// Rows of an earlier segment that a later one replaced were never current outside their batch.
+    pub(super) fn outlive(&mut self, rows: u64) {
+        self.accepted -= rows;
+        self.superseded += rows;
+    }
+
     /// What became of the batch. Every record read must be accounted for.
     pub(super) fn report(&self) -> Result<BatchReport> {
         let held_whole = self.is_held();

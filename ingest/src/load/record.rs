@@ -1,6 +1,8 @@
 //! A batch in the books of the release: `system.batch`, `system.quarantine`, `system.finding`.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::fs::File;
+use std::io::{BufReader, Seek};
+use std::os::unix::fs::FileExt;
 
 use anze_warehouse::live::LiveRow;
 use serde_json::json;
@@ -9,7 +11,7 @@ use super::batch::Loading;
 use super::{BatchReport, Due};
 use crate::check::{Held, Reason};
 use crate::decode::{Format, record_at};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::landing::Landing;
 
 /// The row of `system.batch`.
@@ -55,9 +57,9 @@ pub(super) fn quarantine(landing: &Landing, loading: &Loading) -> Result<Vec<Liv
     if loading.held.is_empty() {
         return Ok(rows);
     }
-    let mut file = landing.open(&due.delivery.landed_path)?;
+    let file = landing.open_file(&due.delivery.landed_path)?;
     for held in &loading.held {
-        let raw = raw(&mut file, &due.feed.format, held)?;
+        let raw = raw(&file, &due.feed.format, held)?;
         let id = format!("{batch_id}-{}", held.row_no);
         rows.push(held_row(due, &id, Some(held.row_no), Some(raw), &held.reasons));
     }
@@ -94,17 +96,18 @@ fn held_row(due: &Due, id: &str, row_no: Option<u64>, raw: Option<String>, reaso
 }
 
 /// The record as text; bytes that do not decode show as U+FFFD and stay whole in the landed file.
-fn raw<R: Read + Seek>(file: &mut R, format: &Format, held: &Held) -> Result<String> {
+fn raw(file: &File, format: &Format, held: &Held) -> Result<String> {
     if held.span.len == 0 {
-        file.seek(SeekFrom::Start(0))?;
-        let found = record_at(file, format, held.row_no).map_err(|error| {
-            crate::Error::caused(crate::ErrorKind::Warehouse, "a held record cannot be read again", error)
-        })?;
+        // A clone shares its place in the file with the others.
+        let mut again = file.try_clone()?;
+        again.rewind()?;
+        let reader = BufReader::new(again);
+        let found = record_at(reader, format, held.row_no)
+            .map_err(|error| Error::caused(ErrorKind::Warehouse, "a held record cannot be read again", error))?;
         return Ok(found.map_or(String::new(), |(_, bytes)| format.readable(&bytes)));
     }
     let mut bytes = vec![0; held.span.len as usize];
-    file.seek(SeekFrom::Start(held.span.offset))?;
-    file.read_exact(&mut bytes)?;
+    file.read_exact_at(&mut bytes, held.span.offset)?;
     Ok(format.readable(&bytes))
 }
 

@@ -12,6 +12,9 @@ use datafusion::arrow::datatypes::DataType;
 use crate::error::Result;
 use crate::landing::Delivery;
 
+/// How the objects of slots are named.
+const SLOT: &str = "slot ";
+
 /// The deliveries taken so far.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Taken {
@@ -58,10 +61,10 @@ impl Taken {
     }
 
     pub(super) fn verdict(&self, feed_id: &str, object: &str, sha256: &str) -> Verdict {
-        let of_object = self.of_object.get(&(feed_id.to_owned(), object.to_owned()));
-        let last = match of_object {
-            Some(last) => Some(last),
-            None => self.of_feed.get(feed_id),
+        // A slot is a new name for whatever the source answers now; a path names a file of its own.
+        let last = match self.of_object.get(&(feed_id.to_owned(), object.to_owned())) {
+            None if object.starts_with(SLOT) => self.of_feed.get(feed_id),
+            of_object => of_object,
         };
         match last {
             Some((bytes, batch_id)) if bytes == sha256 => Verdict::Seen(batch_id.clone()),

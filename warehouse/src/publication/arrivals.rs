@@ -47,4 +47,6 @@ pub struct Upserted {
     pub outcomes: Vec<Vec<Outcome>>,
     /// Remarks, in order of arrival.
     pub warnings: Vec<RowWarning>,
+    /// Rows that an earlier part of the same batch had made current: they count as superseded now.
+    pub outlived_in_batch: u64,
 }

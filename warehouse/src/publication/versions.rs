@@ -37,7 +37,11 @@ impl Publication<'_> {
     pub async fn upsert(&mut self, contract: &Contract, arrivals: &[Arrival]) -> Result<Upserted> {
         let incoming = Incoming::new(contract, arrivals)?;
         if incoming.rows.num_rows() == 0 {
-            return Ok(Upserted { outcomes: vec![Vec::new(); arrivals.len()], warnings: Vec::new() });
+            return Ok(Upserted {
+                outcomes: vec![Vec::new(); arrivals.len()],
+                warnings: Vec::new(),
+                outlived_in_batch: 0,
+            });
         }
         let existing = self.existing(contract, &incoming).await?;
         let contest = Contest::run(contract, arrivals, &incoming, &existing)?;

@@ -39,6 +39,8 @@ pub(super) struct Contest {
     winners: Vec<(u32, String)>,
     /// Stored rows that were replaced, with the arrived row that replaced them.
     replaced: Vec<(u32, u32)>,
+    /// Those of them that an earlier part of the same batch had stored.
+    of_same_batch: HashSet<u32>,
     /// Arrived rows that stood for a while, with the arrived row of a later batch that replaced them.
     outlived: Vec<(u32, u32)>,
     /// Arrived rows that never stood, or only within their own batch.
@@ -56,6 +58,8 @@ impl Contest {
     ) -> Result<Self> {
         let reporter = text(&incoming.rows, lineage::REPORTER)?;
         let owners = text(&existing.rows, lineage::KEY_REPORTER)?;
+        let stored_batch = text(&existing.rows, lineage::BATCH_ID)?;
+        let arriving_batch = text(&incoming.rows, lineage::BATCH_ID)?;
         let content = Content::new(contract, incoming, existing)?;
         let mut keys = start(incoming, existing, owners);
         let mut contest = Self {
@@ -63,6 +67,7 @@ impl Contest {
             warnings: Vec::new(),
             winners: Vec::new(),
             replaced: Vec::new(),
+            of_same_batch: HashSet::new(),
             outlived: Vec::new(),
             superseded: Vec::new(),
             deletions: Vec::new(),
@@ -105,6 +110,12 @@ impl Contest {
             }
             if clock == key.clock && !same && !matches!(key.standing, Standing::Nothing) {
                 contest.warnings.push(at("equal_clock"));
+            }
+            if let Standing::Stored(stored) = key.standing
+                && stored_batch.value(stored as usize) == arriving_batch.value(row)
+            {
+                contest.of_same_batch.insert(stored);
+                contest.warnings.push(at("duplicate_key"));
             }
             contest.replace(incoming, key, row as u32);
             if key.owner.is_none() || shipped_stands {
@@ -179,8 +190,12 @@ impl Contest {
             pairs.iter().map(|(old, new)| (*old, of(*new))).unzip()
         };
         let deleted: HashSet<u32> = self.deletions.iter().map(|(row, _)| *row).collect();
-        let (stored, by) = split(&self.replaced);
+        let (same_batch, others): (Vec<_>, Vec<_>) =
+            self.replaced.iter().copied().partition(|(stored, _)| self.of_same_batch.contains(stored));
+        let (stored, by) = split(&others);
         let replaced = history_rows(contract, &existing.rows, &stored, "replaced", by)?;
+        let (stored, _) = split(&same_batch);
+        let within = history_rows(contract, &existing.rows, &stored, "superseded", vec![None; stored.len()])?;
         let outlived: Vec<_> = self.outlived.iter().copied().filter(|(old, _)| !deleted.contains(old)).collect();
         let (arrived, by) = split(&outlived);
         let outlived = history_rows(contract, rows, &arrived, "replaced", by)?;
@@ -191,14 +206,16 @@ impl Contest {
         let deletions = history_rows(contract, rows, &gone, "deleted", vec![None; gone.len()])?;
         let deletions = with_owner(deletions, owners.into_iter().map(Some))?;
         let schema = replaced.schema();
-        let versions = datafusion::arrow::compute::concat_batches(&schema, [&replaced, &outlived, &superseded])?;
+        let versions =
+            datafusion::arrow::compute::concat_batches(&schema, [&replaced, &within, &outlived, &superseded])?;
         Ok(vec![versions, deletions])
     }
 
     pub(super) fn into_upserted(self, arrivals: &[Arrival]) -> Upserted {
         let mut outcome = self.outcome.into_iter();
         let outcomes = arrivals.iter().map(|arrival| outcome.by_ref().take(arrival.rows.num_rows()).collect());
-        Upserted { outcomes: outcomes.collect(), warnings: self.warnings }
+        let outlived_in_batch = self.of_same_batch.len() as u64;
+        Upserted { outcomes: outcomes.collect(), warnings: self.warnings, outlived_in_batch }
     }
 }
 

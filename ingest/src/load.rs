@@ -81,9 +81,12 @@ pub async fn load(publication: &mut Publication<'_>, landing: &Landing, due: Vec
     Ok(reports)
 }
 
+/// A dataset with its deliveries.
+type OfDataset = (Arc<Contract>, Vec<Due>);
+
 /// Deliveries by dataset: code lists before what names them, references before units before facts.
-fn by_dataset(due: Vec<Due>) -> Vec<(Arc<Contract>, Vec<Due>)> {
-    let mut datasets: BTreeMap<(Stage, bool, String), (Arc<Contract>, Vec<Due>)> = BTreeMap::new();
+fn by_dataset(due: Vec<Due>) -> Vec<OfDataset> {
+    let mut datasets: BTreeMap<(Stage, bool, String), OfDataset> = BTreeMap::new();
     for due in due {
         let contract = Arc::clone(&due.feed.contract);
         let names_codes = contract.columns.iter().any(|column| column.known.is_some());

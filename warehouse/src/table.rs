@@ -215,7 +215,7 @@ impl TableLog {
             let what = format!("{} has a version {version} already: is there a second writer?", self.name.path());
             Error::caused(ErrorKind::Busy, what, error)
         })?;
-        if version > 0 && version % COMMITS_PER_CHECKPOINT == 0 {
+        if version > 0 && version.is_multiple_of(COMMITS_PER_CHECKPOINT) {
             let mut table = DeltaTable::new(Arc::clone(&self.log));
             table.load_version(version).await?;
             checkpoints::create_checkpoint(&table, None).await?;

@@ -97,10 +97,9 @@ fn column(entry: ColumnEntry) -> Result<Column, String> {
             .transpose()
     };
     let (min, max) = (bound(entry.min)?, bound(entry.max)?);
-    if entry.format.is_some() || !entry.codes.is_empty() || entry.known.is_some() {
-        if kind != ColumnType::Text {
-            return Err(format!("column {name}: formats and codes are for text"));
-        }
+    let is_coded = entry.format.is_some() || !entry.codes.is_empty() || entry.known.is_some();
+    if is_coded && kind != ColumnType::Text {
+        return Err(format!("column {name}: formats and codes are for text"));
     }
     if entry.event && !matches!(kind, ColumnType::Date | ColumnType::Timestamp) {
         return Err(format!("column {name}: an event is a date or a timestamp"));

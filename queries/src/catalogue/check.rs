@@ -102,7 +102,7 @@ mod tests {
     async fn sql_that_does_not_parse_is_refused_with_its_place() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("own.toml"), format!("{TOML}dimensions = []")).unwrap();
-        fs::write(folder.path().join("own.sql"), "select 1\nfrom where").unwrap();
+        fs::write(folder.path().join("own.sql"), "select (1\nfrom roster").unwrap();
         let error = Catalogue::load(Some(folder.path())).unwrap_err().to_string();
         assert!(error.contains("own.sql: ") && error.contains("(line 2, column"), "{error}");
     }

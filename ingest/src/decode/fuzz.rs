@@ -12,6 +12,7 @@ use super::tests::{HEADER, Outcome, decode_with};
 use super::*;
 
 /// Runs a property on ever new input until its time is up.
+#[expect(clippy::disallowed_methods, reason = "how long a test runs is set from outside")]
 fn for_a_while<S: Strategy>(seed: u8, strategy: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let seconds = std::env::var("ANZE_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
     let until = Instant::now() + Duration::from_secs(seconds);

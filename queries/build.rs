@@ -28,7 +28,8 @@ fn list(code: &mut String, folder: &str, name: &str) {
         // Of a test only its being there counts at run time.
         let text = match file.ends_with(".test.toml") {
             true => "\"\"".to_owned(),
-            false => format!("include_str!({:?})", path.display().to_string()),
+            // Found from the crate when it is compiled: a clone elsewhere may share the target folder.
+            false => format!("include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {:?}))", format!("/{folder}/{file}")),
         };
         let _ = writeln!(code, "    ({file:?}, {text}),");
     }

@@ -20,8 +20,7 @@ fn main() {
 
 fn list(code: &mut String, folder: &str, ending: &str, name: &str) {
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
-    let folder = Path::new(&root).join(folder);
-    let mut files: Vec<_> = fs::read_dir(&folder)
+    let mut files: Vec<_> = fs::read_dir(Path::new(&root).join(folder))
         .map(|entries| entries.filter_map(|entry| entry.ok().map(|e| e.path())).collect())
         .unwrap_or_default();
     files.retain(|path: &std::path::PathBuf| path.extension().is_some_and(|e| e == ending));
@@ -29,7 +28,9 @@ fn list(code: &mut String, folder: &str, ending: &str, name: &str) {
     let _ = writeln!(code, "pub(crate) const {name}: &[(&str, &str)] = &[");
     for path in files {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let _ = writeln!(code, "    ({stem:?}, include_str!({:?})),", path.display().to_string());
+        // Found from the crate when it is compiled: a clone elsewhere may share the target folder.
+        let place = format!("/{folder}/{stem}.{ending}");
+        let _ = writeln!(code, "    ({stem:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {place:?}))),");
     }
     let _ = writeln!(code, "];");
 }

@@ -13,7 +13,7 @@ file with its SHA-256, lineage on every row, history of superseded versions, qua
 line and all reasons in two languages, findings, Delta commits.
 
 PEER: DuckDB with two threads: every column read as text, the contract's checks as SQL, the newest
-version of each key by a window, valid rows to one Parquet file (zstd), rejected ones with their
+version of each key by a window, valid rows to one Parquet file (LZ4, as ours), rejected ones with their
 first reason to another, and a look-up of unknown units.
 
 Both must end with the same numbers of current, outrun and held rows, or the script fails. It asserts
@@ -302,10 +302,10 @@ copy (
         clock_t as source_updated_at
     from typed where reason is null
     qualify row_number() over (partition by policy_no, unit_id order by clock_t desc) = 1
-) to '{folder}/policy.parquet' (format parquet, compression zstd);
+) to '{folder}/policy.parquet' (format parquet, compression lz4_raw);
 
 copy (select {columns}, reason from typed where reason is not null)
-to '{folder}/rejected.parquet' (format parquet, compression zstd);
+to '{folder}/rejected.parquet' (format parquet, compression lz4_raw);
 """
 
 

@@ -1,31 +1,33 @@
 //! A run: fetch, land, load, publish, and the books about it.
 
+mod day;
+mod fetching;
+mod landing;
+mod loading;
+mod remembered;
 mod shipped;
 mod taken;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anze_warehouse::contract::Stage;
 use anze_warehouse::publication::Writer;
 use anze_warehouse::reference;
-use anze_warehouse::session::Limits;
 use anze_warehouse::{Release, Warehouse};
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
-use rand::RngExt;
 use tokio::sync::Mutex;
 
-use taken::{Taken, Verdict};
+use remembered::Remembered;
 
-use crate::books::{Books, Run, RunEnd};
+use crate::books::Books;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::feed::{Feed, Feeds};
-use crate::landing::{Delivery, Landing, batch_id, landed_path};
-use crate::load::{BatchReport, BatchState, Due, load};
-use crate::schedule::{Planner, SlotState, Workdays, day_of};
-use crate::source::{Fetched, HttpSource, Request, Source, SourceConfig};
+use crate::landing::Landing;
+use crate::load::{BatchReport, BatchState};
+use crate::schedule::Planner;
+use crate::source::Fetched;
 
 /// Feeds fetched at the same time.
 const FETCHES: usize = 4;
@@ -42,13 +44,6 @@ pub struct Ingest {
     planner: Mutex<Planner>,
     /// What was read of the newest release, so that a run does not read it again.
     remembered: Mutex<Remembered>,
-}
-
-/// What runs need to know of a release.
-#[derive(Debug, Default)]
-struct Remembered {
-    taken: Option<(u64, Taken)>,
-    workdays: Option<(Option<u64>, Workdays)>,
 }
 
 /// A feed to run, for a slot or by hand.
@@ -207,312 +202,4 @@ impl Ingest {
         self.note_ends(vec![landed], &report)?;
         Ok(report)
     }
-
-    /// Tries a feed's source as often as its feed says.
-    async fn fetch(&self, job: &Job, asked_by: &str) -> (Run, Result<Vec<Fetched>>) {
-        let retry = &job.feed.retry;
-        let mut attempt = 1;
-        loop {
-            let run = self.begin(job, attempt, asked_by);
-            let error = match self.try_fetch(job).await {
-                Ok(fetched) => return (run, Ok(fetched)),
-                Err(error) => error,
-            };
-            if error.kind() != ErrorKind::Retry || attempt >= retry.attempts {
-                return (run, Err(error));
-            }
-            tracing::warn!(feed.id = %job.feed.feed_id, run.id = %run.run_id, attempt, %error, "the source failed; trying again");
-            let end = RunEnd {
-                step: "fetch",
-                outcome: "failed",
-                error: Some(error.to_string()),
-                finished_at: Some(self.clock.now()),
-                ..RunEnd::default()
-            };
-            if let Err(error) = self.books.note(&[(run.clone(), end)]) {
-                return (run, Err(error));
-            }
-            let doubled = retry.first.0.saturating_mul(1 << (attempt - 1).min(16)).min(retry.most.0);
-            // Half of the wait is jitter, so that feeds that failed together do not return together.
-            let wait = doubled.mul_f64(rand::rng().random_range(0.5..=1.0));
-            if matches!(self.clock.as_ref(), Clock::Wall) {
-                tokio::time::sleep(wait).await;
-            }
-            attempt += 1;
-        }
-    }
-
-    async fn try_fetch(&self, job: &Job) -> Result<Vec<Fetched>> {
-        let slot_at = job.slot_at.unwrap_or_else(|| self.clock.now());
-        let request = Request {
-            deployment: self.deployment.clone(),
-            slot_at,
-            slot_date: day_of(slot_at),
-            cursor: self.cursor(&job.feed.feed_id).await?,
-        };
-        match &job.feed.source {
-            SourceConfig::Directory(directory) => directory.fetch(&request, &self.landing).await,
-            SourceConfig::Http(http) => {
-                HttpSource::new(http.clone(), self.client.clone()).fetch(&request, &self.landing).await
-            }
-        }
-    }
-
-    async fn cursor(&self, feed_id: &str) -> Result<Option<String>> {
-        let latest = self.warehouse.latest().await?;
-        Ok(latest.and_then(|release| release.manifest().cursors.get(feed_id).cloned()))
-    }
-
-    fn begin(&self, job: &Job, attempt: u32, asked_by: &str) -> Run {
-        let started_at = self.clock.now();
-        let about = job.slot_at.unwrap_or(started_at);
-        Run {
-            run_id: format!("{}/{}/{attempt}", job.feed.feed_id, about.format("%Y%m%dT%H%M%S%.6fZ")),
-            feed_id: job.feed.feed_id.clone(),
-            slot_at: job.slot_at,
-            attempt,
-            started_at,
-            asked_by: asked_by.to_owned(),
-        }
-    }
-
-    async fn note_failure(&self, job: &Job, run: &Run, error: Error, report: &mut RunReport) -> Result<()> {
-        tracing::error!(feed.id = %job.feed.feed_id, run.id = %run.run_id, %error, "the feed failed");
-        let end = RunEnd {
-            step: "fetch",
-            outcome: "failed",
-            error: Some(error.to_string()),
-            finished_at: Some(self.clock.now()),
-            ..RunEnd::default()
-        };
-        self.books.note(&[(run.clone(), end)])?;
-        if let Some(slot_at) = job.slot_at {
-            self.planner.lock().await.settle(&job.feed.feed_id, slot_at, SlotState::Failed, None)?;
-        }
-        report.failures.push((job.feed.feed_id.clone(), error));
-        Ok(())
-    }
-
-    async fn land_all(&self, taken: &mut Taken, job: &Job, run: Run, fetched: Vec<Fetched>) -> Result<Landed> {
-        let mut landed = Landed { run, deliveries: Vec::new(), bytes: 0 };
-        let slot_at = match job.slot_at {
-            Some(slot_at) => Some(slot_at),
-            None => self.planner.lock().await.slot_before(&job.feed.feed_id, self.clock.now()),
-        };
-        for object in fetched {
-            landed.bytes += object.bytes.size;
-            let batch = self.land(taken, &job.feed, object, slot_at).await?;
-            if let Some(slot_at) = slot_at {
-                let mut planner = self.planner.lock().await;
-                planner.settle(&job.feed.feed_id, slot_at, SlotState::Fulfilled, Some(&batch.batch_id))?;
-            }
-            if batch.is_new {
-                landed.deliveries.push(batch.batch_id);
-            }
-        }
-        if landed.bytes == 0
-            && landed.deliveries.is_empty()
-            && let Some(slot_at) = job.slot_at
-        {
-            self.planner.lock().await.settle(&job.feed.feed_id, slot_at, SlotState::Failed, None)?;
-        }
-        Ok(landed)
-    }
-
-    /// Lands an object, unless it is the delivery taken last.
-    async fn land(
-        &self,
-        taken: &mut Taken,
-        feed: &Feed,
-        fetched: Fetched,
-        slot_at: Option<DateTime<Utc>>,
-    ) -> Result<LandedBatch> {
-        let sha256 = fetched.bytes.sha256.clone();
-        let occurrence = match taken.verdict(&feed.feed_id, &fetched.object, &sha256) {
-            Verdict::Seen(batch_id) => return Ok(LandedBatch { batch_id, is_new: false }),
-            Verdict::New { occurrence } => occurrence,
-        };
-        let delivery = Delivery {
-            batch_id: batch_id(&feed.feed_id, &fetched.object, &sha256, occurrence),
-            feed_id: feed.feed_id.clone(),
-            object: fetched.object,
-            landed_path: landed_path(&sha256),
-            sha256,
-            bytes: fetched.bytes.size,
-            landed_at: self.clock.now(),
-            slot_at,
-        };
-        let delivery = self.landing.land(fetched.bytes, delivery).await?;
-        taken.note(&delivery);
-        Ok(LandedBatch { batch_id: delivery.batch_id, is_new: true })
-    }
-
-    /// Loads everything landed that is in no release, and publishes.
-    async fn load_pending(&self, writer: &Writer, publish: Publish, report: &mut RunReport) -> Result<()> {
-        let due = self.due().await?;
-        self.load_due(writer, publish, due, report).await
-    }
-
-    async fn load_due(
-        &self,
-        writer: &Writer,
-        publish: Publish,
-        mut due: Vec<Due>,
-        report: &mut RunReport,
-    ) -> Result<()> {
-        while !due.is_empty() {
-            let first = due.iter().map(|due| due.feed.contract.stage).min().unwrap_or(Stage::Facts);
-            let (now, later): (Vec<Due>, Vec<Due>) = match publish {
-                Publish::Once => (due, Vec::new()),
-                Publish::EachStage => due.into_iter().partition(|due| due.feed.contract.stage == first),
-            };
-            let deliveries: Vec<Delivery> = now.iter().map(|due| due.delivery.clone()).collect();
-            let at = self.clock.now();
-            let mut publication = writer.begin(at, day_of(at)).await?;
-            let batches = load(&mut publication, &self.landing, now).await?;
-            publication.replace_system("slot_state", self.planner.lock().await.rows()?).await?;
-            let release = publication.publish().await?;
-            self.remember_taken(&release, &deliveries).await;
-            report.release = Some(release);
-            for delivery in &deliveries {
-                self.landing.loaded(delivery)?;
-            }
-            report.batches.extend(batches);
-            due = later;
-        }
-        Ok(())
-    }
-
-    /// Pending deliveries with their feeds; one whose batch a release has is forgotten.
-    async fn due(&self) -> Result<Vec<Due>> {
-        let taken = self.taken_of_releases().await?;
-        let shipped = shipped::feeds()?;
-        let planner = self.planner.lock().await;
-        let mut due = Vec::new();
-        for delivery in self.landing.pending()? {
-            if taken.has_batch(&delivery.batch_id) {
-                self.landing.loaded(&delivery)?;
-                continue;
-            }
-            let known = self.feeds.get(&delivery.feed_id).cloned();
-            let feed = known.or_else(|| {
-                shipped.iter().find(|(feed, _)| feed.feed_id == delivery.feed_id).map(|(feed, _)| Arc::clone(feed))
-            });
-            let Some(feed) = feed else {
-                tracing::warn!(feed.id = %delivery.feed_id, batch.id = %delivery.batch_id,
-                    "landed for a feed that is no longer configured; it waits");
-                continue;
-            };
-            let deadline = delivery.slot_at.and_then(|slot_at| planner.due(&delivery.feed_id, slot_at));
-            let on_time = deadline.map(|deadline| delivery.landed_at <= deadline);
-            due.push(Due { delivery, feed, on_time });
-        }
-        Ok(due)
-    }
-
-    fn note_ends(&self, landed: Vec<Landed>, report: &RunReport) -> Result<()> {
-        let now = self.clock.now();
-        let ends: Vec<(Run, RunEnd)> = landed
-            .into_iter()
-            .map(|landed| {
-                let batches: Vec<&BatchReport> = report
-                    .batches
-                    .iter()
-                    .filter(|batch| landed.deliveries.contains(&batch.delivery.batch_id))
-                    .collect();
-                let held = batches.iter().any(|batch| batch.state == BatchState::Held);
-                let outcome = match (batches.is_empty(), held) {
-                    (true, _) => "nothing_new",
-                    (false, true) => "held",
-                    (false, false) => "done",
-                };
-                let end = RunEnd {
-                    step: "publish",
-                    outcome,
-                    batch_id: landed.deliveries.first().cloned(),
-                    rows: Some(batches.iter().map(|batch| batch.read).sum()),
-                    bytes: Some(landed.bytes),
-                    error: None,
-                    finished_at: Some(now),
-                };
-                (landed.run, end)
-            })
-            .collect();
-        self.books.note(&ends)
-    }
-
-    /// Publishes a release without batches when the observation day has moved.
-    async fn publish_day(&self, writer: &Writer) -> Result<Option<Arc<Release>>> {
-        let now = self.clock.now();
-        match self.warehouse.latest().await? {
-            Some(latest) if latest.day() < day_of(now) => {
-                let mut publication = writer.begin(now, day_of(now)).await?;
-                publication.replace_system("slot_state", self.planner.lock().await.rows()?).await?;
-                Ok(Some(publication.publish().await?))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    async fn workdays(&self) -> Result<Workdays> {
-        let Some(release) = self.warehouse.latest().await? else { return Ok(Workdays::default()) };
-        let version = release.manifest().tables.get("tables/calendar").copied();
-        let mut remembered = self.remembered.lock().await;
-        match &remembered.workdays {
-            Some((known, workdays)) if *known == version => Ok(workdays.clone()),
-            _ => {
-                let workdays = Workdays::read(&release.session(&Limits::default())?).await?;
-                remembered.workdays = Some((version, workdays.clone()));
-                Ok(workdays)
-            }
-        }
-    }
-
-    /// What the newest release names and what is pending.
-    async fn taken(&self) -> Result<Taken> {
-        let mut taken = self.taken_of_releases().await?;
-        for delivery in self.landing.pending()? {
-            if !taken.has_batch(&delivery.batch_id) {
-                taken.note(&delivery);
-            }
-        }
-        Ok(taken)
-    }
-
-    /// What the newest release names.
-    async fn taken_of_releases(&self) -> Result<Taken> {
-        let Some(release) = self.warehouse.latest().await? else { return Ok(Taken::default()) };
-        let mut remembered = self.remembered.lock().await;
-        match &remembered.taken {
-            Some((number, taken)) if *number == release.number() => Ok(taken.clone()),
-            _ => {
-                let taken = Taken::read(&release).await?;
-                remembered.taken = Some((release.number(), taken.clone()));
-                Ok(taken)
-            }
-        }
-    }
-
-    /// After a release of our own, what was taken is known without reading it.
-    async fn remember_taken(&self, release: &Release, deliveries: &[Delivery]) {
-        if let Some((number, taken)) = &mut self.remembered.lock().await.taken
-            && *number + 1 == release.number()
-        {
-            *number = release.number();
-            deliveries.iter().for_each(|delivery| taken.note(delivery));
-        }
-    }
-}
-
-/// What one feed landed in a run.
-struct Landed {
-    run: Run,
-    /// Batches that are new.
-    deliveries: Vec<String>,
-    bytes: u64,
-}
-
-struct LandedBatch {
-    batch_id: String,
-    is_new: bool,
 }

@@ -11,3 +11,8 @@ pub fn log_filter() -> Option<String> {
 pub fn no_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
+
+/// What a setting such as `webhook_env` refers to; `None` where it is not set or empty.
+pub fn referred(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,13 +1,17 @@
 //! A run: fetch, land, load, publish, and the books about it.
 
+mod alerting;
+mod attempt;
 mod day;
 mod fetching;
 mod landing;
+mod lanes;
 mod loading;
 mod remembered;
 mod shipped;
 mod taken;
 
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,24 +19,27 @@ use anze_warehouse::publication::Writer;
 use anze_warehouse::reference;
 use anze_warehouse::{Release, Warehouse};
 use chrono::{DateTime, Utc};
-use futures::StreamExt;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
-use remembered::Remembered;
+pub(crate) use attempt::Attempted;
+pub(crate) use fetching::{Halt, Halts};
+pub(crate) use landing::Landed;
+pub use lanes::FetchLimits;
+use lanes::Lanes;
+use remembered::{KnownTaken, KnownWorkdays};
 
-use crate::books::Books;
+use crate::books::{Books, Run};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::feed::{Feed, Feeds};
 use crate::landing::Landing;
 use crate::load::{BatchReport, BatchState};
-use crate::schedule::Planner;
+use crate::schedule::{Alerts, Planner};
 use crate::source::Fetched;
 
-/// Feeds fetched at the same time.
-const FETCHES: usize = 4;
-
 /// Ingestion of one deployment.
+///
+/// Locks are taken in the order `taken`, `planner`, `alerts`.
 pub struct Ingest {
     warehouse: Arc<Warehouse>,
     deployment: PathBuf,
@@ -41,10 +48,20 @@ pub struct Ingest {
     client: reqwest::Client,
     landing: Landing,
     books: Books,
+    lanes: Lanes,
     planner: Mutex<Planner>,
-    /// What was read of the newest release, so that a run does not read it again.
-    remembered: Mutex<Remembered>,
+    alerts: Mutex<Alerts>,
+    taken: Mutex<KnownTaken>,
+    workdays: Mutex<KnownWorkdays>,
+    /// Batches landed by runs under way, which hand them over for loading themselves.
+    claimed: std::sync::Mutex<HashSet<String>>,
+    /// Sources that stand in for those of the feeds.
+    #[cfg(test)]
+    pub(crate) fakes: std::collections::BTreeMap<String, Arc<dyn crate::source::Source>>,
 }
+
+/// Who asks for the runs of slots.
+pub(crate) const SCHEDULE: &str = "schedule";
 
 /// A feed to run, for a slot or by hand.
 #[derive(Debug, Clone)]
@@ -95,14 +112,26 @@ impl Ingest {
         Ok(Self {
             landing: Landing::of(&warehouse),
             books: Books::of(&warehouse)?,
+            lanes: Lanes::new(FetchLimits::default()),
             planner: Mutex::new(Planner::open(&warehouse)?),
-            remembered: Mutex::default(),
+            alerts: Mutex::new(Alerts::open(&warehouse)?),
+            taken: Mutex::default(),
+            workdays: Mutex::default(),
+            claimed: std::sync::Mutex::default(),
             warehouse,
             deployment: deployment.to_owned(),
             feeds,
             clock,
             client,
+            #[cfg(test)]
+            fakes: std::collections::BTreeMap::new(),
         })
+    }
+
+    /// The same with other limits for asking sources.
+    #[must_use]
+    pub fn with_limits(self, limits: FetchLimits) -> Self {
+        Self { lanes: Lanes::new(limits), ..self }
     }
 
     /// The feeds of the deployment.
@@ -115,20 +144,22 @@ impl Ingest {
         &self.clock
     }
 
-    /// What every writer does first: sweeps what a crash left half received, notes the feeds, and
-    /// ships the reference data that this version of the product brings.
+    /// What every writer does first: reads the books as the last writer left them, sweeps what a
+    /// crash left half received, notes the feeds, and ships the reference data that this version of
+    /// the product brings.
     ///
     /// # Errors
     /// Warehouse.
     pub async fn prepare(&self, writer: &Writer) -> Result<()> {
+        self.adopt().await?;
         self.landing.sweep()?;
         self.books.note_feeds(&self.feeds)?;
-        let mut taken = self.taken().await?;
         for (feed, text) in shipped::feeds()? {
             let bytes = bytes::Bytes::from_static(text.as_bytes());
             let incoming = self.landing.receive(futures::stream::iter([Ok(bytes)]), u64::MAX).await?;
             let fetched = Fetched { object: "shipped".to_owned(), bytes: incoming };
-            self.land(&mut taken, &feed, fetched, None).await?;
+            let batch = self.land(&feed, fetched, None).await?;
+            self.unclaim(&[batch.into_id()]);
         }
         // Only those: what a crash left of other feeds is loaded by the next run, in its order of
         // stages, with the references that the run fetches.
@@ -142,47 +173,56 @@ impl Ingest {
     /// # Errors
     /// Warehouse. A failing feed is in the report and does not stop the others.
     pub async fn run_due(&self, writer: &Writer) -> Result<RunReport> {
-        let calendar = self.workdays().await?;
-        let now = self.clock.now();
-        let planned = {
-            let mut planner = self.planner.lock().await;
-            let left = planner.open_slots(&self.feeds);
-            let mut planned = planner.look(&self.feeds, &calendar, now)?;
-            planned.extend(left);
-            planned
-        };
-        let jobs = planned.into_iter().map(|slot| Job { feed: slot.feed, slot_at: Some(slot.slot_at) }).collect();
-        let mut report = self.run(writer, jobs, "schedule", Publish::Once).await?;
+        let jobs = self.look(&BTreeSet::new()).await?;
+        self.review_deadlines().await?;
+        let mut report = self.run(writer, jobs, SCHEDULE, Publish::Once).await?;
+        self.review_deadlines().await?;
         if report.release.is_none() {
             report.release = self.publish_day(writer).await?;
         }
         Ok(report)
     }
 
+    /// Notes the slots that came due since the last look, and returns those whose time to begin has
+    /// come, oldest first. `busy` feeds run already.
+    ///
+    /// # Errors
+    /// Warehouse.
+    pub(crate) async fn look(&self, busy: &BTreeSet<String>) -> Result<Vec<Job>> {
+        let calendar = self.workdays().await?;
+        let now = self.clock.now();
+        let mut planner = self.planner.lock().await;
+        planner.look(&self.feeds, &calendar, now, busy)?;
+        let startable = planner.startable(&self.feeds, now).into_iter();
+        Ok(startable.map(|slot| Job { feed: slot.feed, slot_at: Some(slot.slot_at) }).collect())
+    }
+
     /// Runs feeds: fetches and lands what is new, loads it with whatever an earlier run landed and
-    /// did not load, and publishes.
+    /// did not load, and publishes. Slots of one feed are run one after the other.
     ///
     /// # Errors
     /// Warehouse. A failing feed is in the report and does not stop the others.
     pub async fn run(&self, writer: &Writer, jobs: Vec<Job>, asked_by: &str, publish: Publish) -> Result<RunReport> {
-        let mut report = RunReport::default();
-        let mut taken = self.taken().await?;
-        let mut landed = Vec::new();
-        let mut fetches = futures::stream::iter(jobs)
-            .map(|job| async move {
-                let (run, fetched) = self.fetch(&job, asked_by).await;
-                (job, run, fetched)
-            })
-            .buffered(FETCHES);
-        while let Some((job, run, fetched)) = fetches.next().await {
-            match fetched {
-                Ok(fetched) => landed.push(self.land_all(&mut taken, &job, run, fetched).await?),
-                Err(error) => self.note_failure(&job, &run, error, &mut report).await?,
+        let runs = self.begin_all(&jobs, asked_by).await?;
+        let mut chains: Vec<Vec<(Job, Run)>> = Vec::new();
+        for (job, run) in jobs.into_iter().zip(runs) {
+            let same_feed = |chain: &&mut Vec<(Job, Run)>| chain.iter().all(|(_, known)| known.feed_id == run.feed_id);
+            match chains.iter_mut().find(same_feed) {
+                Some(chain) => chain.push((job, run)),
+                None => chains.push(vec![(job, run)]),
             }
         }
-        drop(fetches);
-        self.load_pending(writer, publish, &mut report).await?;
-        self.note_ends(landed, &report)?;
+        // Nobody ends a run whose caller waits for it.
+        let (_halt, halts) = watch::channel(None);
+        let chains = chains.into_iter().map(|chain| self.attempt_all(chain, halts.clone()));
+        let (mut report, mut landed) = (RunReport::default(), Vec::new());
+        for (feed_id, attempted) in futures::future::join_all(chains).await.into_iter().flatten() {
+            match attempted {
+                Attempted::Landed(of_feed) => landed.push(of_feed),
+                Attempted::Failed(error) => report.failures.push((feed_id, error)),
+            }
+        }
+        self.load_landed(writer, landed, publish, &mut report).await?;
         Ok(report)
     }
 
@@ -191,15 +231,22 @@ impl Ingest {
     /// # Errors
     /// Source, where the file cannot be read; Warehouse.
     pub async fn take_file(&self, writer: &Writer, feed: &Arc<Feed>, file: &Path, asked_by: &str) -> Result<RunReport> {
-        let mut taken = self.taken().await?;
-        let job = Job { feed: Arc::clone(feed), slot_at: None };
-        let run = self.begin(&job, 1, asked_by);
         let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
         let fetched = Fetched { object: format!("file {name}"), bytes: self.landing.copy(file).await? };
-        let landed = self.land_all(&mut taken, &job, run, vec![fetched]).await?;
+        let job = Job { feed: Arc::clone(feed), slot_at: None };
+        let run = self.begin(&job, 1, asked_by, None);
+        let landed = self.land_all(&job, run, vec![fetched]).await?;
         let mut report = RunReport::default();
-        self.load_pending(writer, Publish::Once, &mut report).await?;
-        self.note_ends(vec![landed], &report)?;
+        self.load_landed(writer, vec![landed], Publish::Once, &mut report).await?;
         Ok(report)
+    }
+
+    async fn attempt_all(&self, chain: Vec<(Job, Run)>, halts: Halts) -> Vec<(String, Attempted)> {
+        let mut attempted = Vec::with_capacity(chain.len());
+        for (job, run) in chain {
+            let ended = self.attempt(&job, run, halts.clone()).await;
+            attempted.push((job.feed.feed_id.clone(), ended));
+        }
+        attempted
     }
 }

@@ -11,7 +11,7 @@ use crate::schedule::day_of;
 
 impl Ingest {
     /// Publishes a release without batches when the observation day has moved.
-    pub(super) async fn publish_day(&self, writer: &Writer) -> Result<Option<Arc<Release>>> {
+    pub(crate) async fn publish_day(&self, writer: &Writer) -> Result<Option<Arc<Release>>> {
         let now = self.clock.now();
         match self.warehouse.latest().await? {
             Some(latest) if latest.day() < day_of(now) => {

@@ -8,16 +8,32 @@ use anze_warehouse::publication::Writer;
 use super::landing::Landed;
 use super::{Ingest, Publish, RunReport, shipped};
 use crate::books::{Run, RunEnd};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::landing::Delivery;
 use crate::load::{BatchReport, BatchState, Due, load};
 use crate::schedule::day_of;
 
 impl Ingest {
-    /// Loads everything landed that is in no release, and publishes.
-    pub(super) async fn load_pending(&self, writer: &Writer, publish: Publish, report: &mut RunReport) -> Result<()> {
-        let due = self.due().await?;
-        self.load_due(writer, publish, due, report).await
+    /// Loads what these runs landed, with whatever is landed and belongs to no run under way,
+    /// publishes, and notes how the runs ended.
+    ///
+    /// # Errors
+    /// Warehouse. What was landed stays and is loaded with the next run.
+    pub(crate) async fn load_landed(
+        &self,
+        writer: &Writer,
+        landed: Vec<Landed>,
+        publish: Publish,
+        report: &mut RunReport,
+    ) -> Result<()> {
+        landed.iter().for_each(|landed| self.unclaim(&landed.deliveries));
+        let loaded = match self.due().await {
+            Ok(due) => self.load_due(writer, publish, due, report).await,
+            Err(error) => Err(error),
+        };
+        let noted = self.note_ends(landed, report, loaded.as_ref().err());
+        let alerted = self.review_held(report).await;
+        loaded.and(noted).and(alerted)
     }
 
     pub(super) async fn load_due(
@@ -37,7 +53,8 @@ impl Ingest {
             let at = self.clock.now();
             let mut publication = writer.begin(at, day_of(at)).await?;
             let batches = load(&mut publication, &self.landing, now).await?;
-            publication.replace_system("slot_state", self.planner.lock().await.rows()?).await?;
+            let slots = self.planner.lock().await.rows()?;
+            publication.replace_system("slot_state", slots).await?;
             let release = publication.publish().await?;
             self.remember_taken(&release, &deliveries).await;
             report.release = Some(release);
@@ -50,14 +67,20 @@ impl Ingest {
         Ok(())
     }
 
-    /// Pending deliveries with their feeds; one whose batch a release has is forgotten.
+    /// Pending deliveries with their feeds, but for those of runs under way; one whose batch a
+    /// release has is forgotten.
     pub(super) async fn due(&self) -> Result<Vec<Due>> {
-        let taken = self.taken_of_releases().await?;
         let shipped = shipped::feeds()?;
+        let pending = self.landing.pending()?;
+        let mut held = self.taken.lock().await;
+        let taken = self.known(&mut held).await?;
         let planner = self.planner.lock().await;
         let mut due = Vec::new();
-        for delivery in self.landing.pending()? {
-            if taken.has_batch(&delivery.batch_id) {
+        for delivery in pending {
+            if self.claimed().contains(&delivery.batch_id) {
+                continue;
+            }
+            if taken.is_released(&delivery.batch_id) {
                 self.landing.loaded(&delivery)?;
                 continue;
             }
@@ -77,30 +100,39 @@ impl Ingest {
         Ok(due)
     }
 
-    pub(super) fn note_ends(&self, landed: Vec<Landed>, report: &RunReport) -> Result<()> {
-        let now = self.clock.now();
+    /// Notes a run that landed nothing new, which needs no loading.
+    pub(crate) fn note_idle(&self, landed: Landed) -> Result<()> {
+        self.note_ends(vec![landed], &RunReport::default(), None)
+    }
+
+    fn note_ends(&self, landed: Vec<Landed>, report: &RunReport, error: Option<&Error>) -> Result<()> {
         let ends: Vec<(Run, RunEnd)> = landed
             .into_iter()
             .map(|landed| {
-                let batches: Vec<&BatchReport> = report
-                    .batches
-                    .iter()
-                    .filter(|batch| landed.deliveries.contains(&batch.delivery.batch_id))
-                    .collect();
-                let held = batches.iter().any(|batch| batch.state == BatchState::Held);
-                let outcome = match (batches.is_empty(), held) {
-                    (true, _) => "nothing_new",
-                    (false, true) => "held",
-                    (false, false) => "done",
+                let of_run = |batch: &&BatchReport| landed.deliveries.contains(&batch.delivery.batch_id);
+                let batches: Vec<&BatchReport> = report.batches.iter().filter(of_run).collect();
+                let held = batches.iter().find(|batch| batch.state == BatchState::Held);
+                let unloaded = error.filter(|_| batches.len() < landed.deliveries.len());
+                let (step, outcome) = match (unloaded, landed.deliveries.is_empty(), held) {
+                    (Some(_), ..) => ("load", "failed"),
+                    (None, true, _) => ("land", "nothing_new"),
+                    (None, false, Some(_)) => ("publish", "held"),
+                    (None, false, None) => ("publish", "done"),
                 };
+                let reason = held.and_then(|batch| batch.reason.as_ref());
                 let end = RunEnd {
-                    step: "publish",
+                    step,
                     outcome,
                     batch_id: landed.deliveries.first().cloned(),
+                    batches: Some(landed.deliveries.len()),
                     rows: Some(batches.iter().map(|batch| batch.read).sum()),
+                    rows_quarantined: Some(batches.iter().map(|batch| batch.quarantined).sum()),
                     bytes: Some(landed.bytes),
-                    error: None,
-                    finished_at: Some(now),
+                    reason: reason.map(|(zh, en)| format!("{zh} / {en}")),
+                    error: unloaded.map(ToString::to_string),
+                    landed_at: landed.landed_at,
+                    finished_at: Some(self.clock.now()),
+                    ended_by: None,
                 };
                 (landed.run, end)
             })

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use url::Url;
@@ -96,7 +97,12 @@ pub(super) async fn carry(ingest: Arc<Ingest>, webhook: Webhook, mut stopped: wa
 /// Tells all there is; a refusal of one does not keep the others back, silence does.
 async fn tell_all(ingest: &Ingest, webhook: &Webhook) -> Result<()> {
     let mut refused = Ok(());
+    let now = ingest.clock().now();
     for alert in ingest.untold_alerts().await {
+        if is_stale(&alert, now) {
+            ingest.note_told(&alert).await?;
+            continue;
+        }
         match webhook.tell(&message(ingest, &alert)).await {
             Ok(()) => ingest.note_told(&alert).await?,
             Err(error) if error.kind() == ErrorKind::Retry => return Err(error),
@@ -106,10 +112,15 @@ async fn tell_all(ingest: &Ingest, webhook: &Webhook) -> Result<()> {
     refused
 }
 
+/// Over for a week and never told: there was no webhook then.
+fn is_stale(alert: &Alert, now: DateTime<Utc>) -> bool {
+    alert.told_at.is_none() && alert.resolved_at.is_some_and(|resolved| now - resolved > chrono::Duration::days(7))
+}
+
 /// What the webhook is sent.
 fn message(ingest: &Ingest, alert: &Alert) -> Value {
     let feed = ingest.feeds().get(&alert.feed_id);
-    let at = |at: chrono::DateTime<chrono::Utc>| at.with_timezone(&ZONE).to_rfc3339();
+    let at = |at: DateTime<Utc>| at.with_timezone(&ZONE).to_rfc3339();
     json!({
         "id": format!("{}/{}/{}", alert.feed_id, alert.kind.name(), alert.changed_at.timestamp_micros()),
         "feed_id": alert.feed_id,

@@ -42,7 +42,7 @@ struct Life<'w> {
     /// Slots that are to be run, oldest first.
     open: VecDeque<DateTime<Utc>>,
     now: DateTime<Utc>,
-    /// Until when it runs.
+    /// Until when it runs; for ever once the machine goes down under it.
     busy_until: DateTime<Utc>,
 }
 
@@ -141,7 +141,7 @@ impl<'w> Life<'w> {
                             expected.outcomes.push("stopped");
                         }
                         self.open.push_front(slot);
-                        self.busy_until = period.to;
+                        self.busy_until = DateTime::<Utc>::MAX_UTC;
                         return;
                     }
                     at += Duration::minutes(15);
@@ -152,7 +152,7 @@ impl<'w> Life<'w> {
                     if at >= period.to {
                         expected.outcomes.push(if stops { "stopped" } else { "interrupted" });
                         self.open.push_front(slot);
-                        self.busy_until = period.to;
+                        self.busy_until = DateTime::<Utc>::MAX_UTC;
                         return;
                     }
                     (expected.state, expected.landed_at) = ("fulfilled", Some(at));

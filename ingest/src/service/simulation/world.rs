@@ -98,8 +98,8 @@ impl World {
             up(local(2, 9, 0, 0), local(2, 11, 2, 34), Ending::Stopped),
             // Down over the worked Saturday and the first days of the festival.
             up(local(2, 11, 2, 41), local(2, 13, 20, 0), Ending::Crashed),
-            up(local(2, 16, 10, 0), local(2, 20, 5, 0), Ending::Stopped),
-            up(local(2, 20, 5, 1), local(2, 25, 14, 30), Ending::CrashedBeforeLoading),
+            up(local(2, 16, 7, 0), local(2, 20, 11, 30), Ending::Stopped),
+            up(local(2, 20, 11, 31), local(2, 25, 14, 30), Ending::CrashedBeforeLoading),
             up(local(2, 25, 14, 50), local(3, 2, 0, 0), Ending::Finished),
         ];
         let clock = Arc::new(Clock::simulated(periods[0].from));

@@ -139,7 +139,7 @@ async fn service(
 fn webhook(alerts: &AlertSettings) -> anyhow::Result<Option<Webhook>> {
     let address = match (&alerts.webhook, &alerts.webhook_env) {
         (Some(address), _) => address.clone(),
-        (None, Some(name)) => environment::referred(name).ok_or_else(|| {
+        (None, Some(name)) => environment::secret(name).filter(|address| !address.is_empty()).ok_or_else(|| {
             Misuse::new(format!("anze.toml: [alerts] webhook_env: the environment variable {name} is not set"))
         })?,
         (None, None) => return Ok(None),

@@ -51,7 +51,8 @@ impl Source for Refusing {
     }
 }
 
-/// A deployment with the feeds `quick`, `stuck` and `refusing`, run by hand only.
+/// A deployment with the feeds `quick`, `stuck` and `refusing`, run by hand only, and `yearly`, which
+/// is stuck too.
 struct Bench {
     folder: tempfile::TempDir,
     asked: Arc<Notify>,
@@ -68,6 +69,9 @@ impl Bench {
             );
             std::fs::write(folder.path().join(format!("feeds/{feed}.toml")), text).unwrap();
         }
+        let yearly = "dataset = \"insurer\"\nreporter = \"yearly\"\nschedule = \"0 30 2 3 3 *\"\n\
+                      [source]\nkind = \"directory\"\npath = \"never-asked\"\n[format]\nkind = \"csv\"\n";
+        std::fs::write(folder.path().join("feeds/yearly.toml"), yearly).unwrap();
         Self { folder, asked: Arc::default() }
     }
 
@@ -76,18 +80,33 @@ impl Bench {
     }
 
     fn ingest(&self) -> Arc<Ingest> {
+        self.ingest_by(Arc::new(Clock::Wall))
+    }
+
+    fn ingest_by(&self, clock: Arc<Clock>) -> Arc<Ingest> {
         let feeds = Feeds::load(self.folder.path()).unwrap();
-        let mut ingest = Ingest::open(self.warehouse(), self.folder.path(), feeds, Arc::new(Clock::Wall)).unwrap();
+        let mut ingest = Ingest::open(self.warehouse(), self.folder.path(), feeds, clock).unwrap();
         ingest.fakes.insert("quick".to_owned(), Arc::new(Quick));
-        ingest.fakes.insert("stuck".to_owned(), Arc::new(Stuck(Arc::clone(&self.asked))));
+        for feed in ["stuck", "yearly"] {
+            ingest.fakes.insert(feed.to_owned(), Arc::new(Stuck(Arc::clone(&self.asked))));
+        }
         ingest.fakes.insert("refusing".to_owned(), Arc::new(Refusing));
         Arc::new(ingest)
     }
 
-    async fn start(&self, ingest: &Arc<Ingest>, webhook: Option<Webhook>) -> Service {
+    async fn writer(&self) -> Writer {
         let holder = Holder { what: "test".to_owned(), process: std::process::id(), address: None, secret: None };
-        let writer = self.warehouse().writer(&holder, Duration::from_secs(10)).await.unwrap();
-        Service::start(Arc::clone(ingest), writer, webhook).await.unwrap()
+        self.warehouse().writer(&holder, Duration::from_secs(10)).await.unwrap()
+    }
+
+    async fn start(&self, ingest: &Arc<Ingest>, webhook: Option<Webhook>) -> Service {
+        Service::start(Arc::clone(ingest), self.writer().await, webhook).await.unwrap()
+    }
+
+    fn slot(&self) -> LiveRow {
+        let mut slots = self.warehouse().live("slot").unwrap().rows().unwrap();
+        assert_eq!(slots.len(), 1);
+        slots.remove(0)
     }
 
     fn runs(&self, feed_id: &str) -> Vec<LiveRow> {
@@ -132,6 +151,36 @@ async fn a_feed_that_does_not_answer_holds_up_no_other_and_can_be_cancelled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_slot_is_fulfilled_by_a_file_that_is_brought_later() {
+    let bench = Bench::new();
+    let clock = Arc::new(Clock::simulated("2026-03-02T18:29:00Z".parse().unwrap()));
+    let ingest = bench.ingest_by(Arc::clone(&clock));
+    let writer = bench.writer().await;
+    ingest.prepare(&writer).await.unwrap();
+    let mut dispatcher = Dispatcher::new(Arc::clone(&ingest));
+    dispatcher.tick().await.unwrap();
+    // 3 March, half past two in Shanghai.
+    clock.set("2026-03-02T18:30:00Z".parse().unwrap());
+    dispatcher.tick().await.unwrap();
+    bench.asked.notified().await;
+    assert_eq!(bench.slot()["state"], "running");
+
+    assert!(dispatcher.cancel("yearly", "wang"));
+    let ended = dispatcher.next_end().await;
+    assert!(dispatcher.take_end(ended).await.is_empty(), "there is nothing to load");
+    assert_eq!(bench.slot()["state"], "cancelled");
+    dispatcher.tick().await.unwrap();
+    assert_eq!(bench.runs("yearly").len(), 1, "it is not run again");
+
+    let file = bench.folder.path().join("by-hand.csv");
+    std::fs::write(&file, "code,name\nYEARLY,某保险\n").unwrap();
+    let report = ingest.take_file(&writer, ingest.feeds().get("yearly").unwrap(), &file, "li").await.unwrap();
+    let slot = bench.slot();
+    assert_eq!(slot["state"], "fulfilled");
+    assert_eq!(slot["fulfilled_by"], report.batches[0].delivery.batch_id.as_str());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_ends_what_waits_and_frees_the_lease() {
     let bench = Bench::new();
     let ingest = bench.ingest();
@@ -156,7 +205,7 @@ async fn other_work_is_done_with_the_writer_in_hand() {
     let ingest = bench.ingest();
     let service = bench.start(&ingest, None).await;
     let feeds = service.handle().order(|ingest, _writer| Box::pin(async move { Ok(ingest.feeds().len()) })).await;
-    assert_eq!(feeds.unwrap(), 3);
+    assert_eq!(feeds.unwrap(), 4);
     service.stop().await;
 }
 

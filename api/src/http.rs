@@ -63,6 +63,7 @@ fn routes(app: AppState) -> Routes {
         .get("/api/v1/feeds/{id}", Access::Feeds, feeds::show)
         .get("/api/v1/feeds/{id}/runs", Access::Feeds, feeds::runs)
         .post("/api/v1/feeds/{id}/run", Access::RunFeeds, feeds::run)
+        .post("/api/v1/feeds/{id}/cancel", Access::RunFeeds, feeds::cancel)
         .post("/api/v1/runs", Access::RunFeeds, feeds::run_many)
         .get("/api/v1/quarantine", Access::Rows, quarantine::list)
         .get("/api/v1/releases", Access::Releases, releases::list)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use anze_ingest::Ingest;
 use anze_ingest::clock::Clock;
-use anze_ingest::service::Service;
+use anze_ingest::service::{Service, Webhook};
 use anze_warehouse::Release;
 use anze_warehouse::warehouse::Holder;
 use chrono::Utc;
@@ -14,8 +14,10 @@ use tokio::runtime::Handle;
 
 use crate::deployment::Deployment;
 use crate::engine::Engine;
+use crate::environment;
 use crate::exit::Misuse;
 use crate::http::{App, Door, Server, StopSignal};
+use crate::settings::AlertSettings;
 use crate::token::Secret;
 use crate::writer;
 
@@ -115,19 +117,35 @@ async fn service(
 ) -> anyhow::Result<Service> {
     let feeds = deployment.feeds()?;
     let warehouse = Arc::clone(deployment.warehouse());
-    let ingest = Arc::new(Ingest::open(Arc::clone(&warehouse), deployment.dir(), feeds, clock)?);
+    let settings = deployment.settings();
+    let webhook = webhook(&settings.alerts)?;
+    let ingest = Ingest::open(Arc::clone(&warehouse), deployment.dir(), feeds, clock)?;
+    let ingest = Arc::new(ingest.with_limits(settings.schedule.fetch_limits()));
     let holder = Holder {
         address: server.map(|server| server.address().to_string()),
         secret: server.map(|_| secret.reveal().to_owned()),
         ..writer::holder("anze serve")
     };
     let writer = warehouse.writer(&holder, writer::WAIT).await?;
-    let service = Service::start(Arc::clone(&ingest), writer).await?;
+    let service = Service::start(Arc::clone(&ingest), writer, webhook).await?;
     deployment.forget_newest();
     if let Some(server) = server {
         server.app().desk.open(ingest, service.handle());
     }
     Ok(service)
+}
+
+/// Where alerts are told, if anywhere.
+fn webhook(alerts: &AlertSettings) -> anyhow::Result<Option<Webhook>> {
+    let address = match (&alerts.webhook, &alerts.webhook_env) {
+        (Some(address), _) => address.clone(),
+        (None, Some(name)) => environment::secret(name).filter(|address| !address.is_empty()).ok_or_else(|| {
+            Misuse::new(format!("anze.toml: [alerts] webhook_env: the environment variable {name} is not set"))
+        })?,
+        (None, None) => return Ok(None),
+    };
+    let webhook = Webhook::new(&address).map_err(|error| Misuse::new(format!("anze.toml: [alerts]: {error}")))?;
+    Ok(Some(webhook))
 }
 
 /// The endpoint first, so that nothing new is asked for; then the run under way may finish.

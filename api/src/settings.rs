@@ -1,5 +1,6 @@
 //! `anze.toml`: every key optional, every mistake refused with file, line and key.
 
+mod alerts;
 mod amount;
 mod error;
 
@@ -7,9 +8,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use anze_ingest::run::FetchLimits;
 use anze_ingest::span::Span;
 use serde::Deserialize;
 
+pub use alerts::AlertSettings;
 pub use amount::Bytes;
 pub use error::SettingsError;
 
@@ -27,6 +30,7 @@ pub struct Settings {
     pub data: DataSettings,
     pub query: QuerySettings,
     pub schedule: ScheduleSettings,
+    pub alerts: AlertSettings,
 }
 
 /// The endpoint: where it listens and who a caller without a token is.
@@ -121,11 +125,23 @@ pub struct ScheduleSettings {
     /// The zone in which the feeds' schedules and deadlines are meant.
     #[serde(deserialize_with = "timezone")]
     pub timezone: chrono_tz::Tz,
+    /// How many feeds are fetched at once.
+    pub fetches: usize,
+    /// How many of them from one host.
+    pub fetches_per_source: usize,
 }
 
 impl Default for ScheduleSettings {
     fn default() -> Self {
-        Self { timezone: chrono_tz::Asia::Shanghai }
+        let limits = FetchLimits::default();
+        Self { timezone: chrono_tz::Asia::Shanghai, fetches: limits.in_all, fetches_per_source: limits.of_source }
+    }
+}
+
+impl ScheduleSettings {
+    /// How many sources are asked at once.
+    pub fn fetch_limits(&self) -> FetchLimits {
+        FetchLimits { in_all: self.fetches, of_source: self.fetches_per_source }
     }
 }
 
@@ -155,6 +171,8 @@ impl Settings {
             ("query", "rows", self.query.rows),
             ("query", "concurrent", self.query.concurrent),
             ("server", "requests", self.server.requests),
+            ("schedule", "fetches", self.schedule.fetches),
+            ("schedule", "fetches_per_source", self.schedule.fetches_per_source),
         ];
         let refuse = |section, key, message| Err(SettingsError::of_key(FILE_NAME, text, section, key, message));
         if let Some((section, key, _)) = positive.into_iter().find(|(_, _, value)| *value == 0) {
@@ -165,6 +183,9 @@ impl Settings {
         }
         if self.schedule.timezone != chrono_tz::Asia::Shanghai {
             return refuse("schedule", "timezone", "only Asia/Shanghai is supported so far");
+        }
+        if let Some((key, message)) = self.alerts.fault() {
+            return refuse("alerts", key, message);
         }
         Ok(())
     }
@@ -207,12 +228,34 @@ mod tests {
             cache = "8MiB"
             [schedule]
             timezone = "Asia/Shanghai"
+            fetches = 8
+            fetches_per_source = 3
+            [alerts]
+            webhook = "https://hooks.example.gov.cn/anze"
         "#;
         let settings = Settings::parse(text).unwrap();
         assert_eq!(settings.query.memory.bytes(), 2 << 30);
         assert_eq!(settings.query.deadline.0.as_secs(), 90);
         assert_eq!(settings.schedule.timezone, chrono_tz::Asia::Shanghai);
         assert_eq!(settings.server.loopback_role, Role::Admin);
+        assert_eq!(settings.schedule.fetch_limits(), FetchLimits { in_all: 8, of_source: 3 });
+        assert!(settings.alerts.webhook.is_some());
+    }
+
+    #[test]
+    fn a_webhook_is_an_address_given_once() {
+        let text = refusal("[alerts]\nwebhook = \"hooks.example\"\n");
+        assert!(text.starts_with("anze.toml:2: [alerts] webhook: is no web address"), "{text}");
+        let text = refusal("[alerts]\nwebhook = \"https://hooks.example\"\nwebhook_env = \"ANZE_WEBHOOK\"\n");
+        assert!(text.starts_with("anze.toml:3: [alerts] webhook_env: "), "{text}");
+        let text = refusal("[alerts]\nwebhok = \"https://hooks.example\"\n");
+        assert!(text.starts_with("anze.toml:2: [alerts] webhok: unknown key `webhok`"), "{text}");
+    }
+
+    #[test]
+    fn the_address_of_a_webhook_is_never_shown() {
+        let settings = Settings::parse("[alerts]\nwebhook = \"https://hooks.example/key-9f3\"\n").unwrap();
+        assert!(!format!("{settings:?}").contains("9f3"));
     }
 
     #[test]

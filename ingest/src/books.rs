@@ -1,9 +1,9 @@
-//! The run history: what ran, for which slot, what came of it and who asked.
+//! The run history: what ran, for which slot, what came of it, how late, who asked and who ended it.
 
 use anze_warehouse::Warehouse;
 use anze_warehouse::live::{LiveFile, LiveRow};
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::Result;
 use crate::feed::Feeds;
@@ -18,12 +18,14 @@ pub struct Books {
 /// One attempt of one feed.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// Unique name: feed, slot, attempt, start.
+    /// Unique name: feed, slot, start, attempt.
     pub run_id: String,
     /// Its feed.
     pub feed_id: String,
     /// Its slot; `None`: by hand.
     pub slot_at: Option<DateTime<Utc>>,
+    /// Deadline of its slot.
+    pub due_at: Option<DateTime<Utc>>,
     /// From 1.
     pub attempt: u32,
     /// When it began.
@@ -32,23 +34,40 @@ pub struct Run {
     pub asked_by: String,
 }
 
-/// How an attempt ended.
+/// How an attempt stands or ended.
 #[derive(Debug, Clone, Default)]
 pub struct RunEnd {
     /// Last step reached: fetch, land, load, publish.
     pub step: &'static str,
-    /// `running`, `done`, `nothing_new`, `held`, `failed`.
+    /// `running`, `done`, `nothing_new`, `held`, `failed`, `cancelled`, `stopped`, `interrupted`.
     pub outcome: &'static str,
-    /// Its batch.
+    /// Its first batch.
     pub batch_id: Option<String>,
+    /// How many new batches it landed.
+    pub batches: Option<usize>,
     /// Rows read.
     pub rows: Option<u64>,
+    /// Rows of them held.
+    pub rows_quarantined: Option<u64>,
     /// Bytes landed.
     pub bytes: Option<u64>,
+    /// Why a batch of it is held whole.
+    pub reason: Option<String>,
     /// What went wrong.
     pub error: Option<String>,
-    /// When it ended; `None`: it runs.
+    /// When its last bytes were on disk.
+    pub landed_at: Option<DateTime<Utc>>,
+    /// When it ended; `None`: it runs, or was interrupted.
     pub finished_at: Option<DateTime<Utc>>,
+    /// Who cancelled it.
+    pub ended_by: Option<String>,
+}
+
+impl RunEnd {
+    /// An attempt that has just begun.
+    pub fn running() -> Self {
+        Self { step: "fetch", outcome: "running", ..Self::default() }
+    }
 }
 
 impl Books {
@@ -65,28 +84,21 @@ impl Books {
     /// # Errors
     /// Warehouse.
     pub fn note(&self, runs: &[(Run, RunEnd)]) -> Result<()> {
-        let rows: Vec<LiveRow> = runs
-            .iter()
-            .filter_map(|(run, end)| {
-                let row = json!({
-                    "run_id": run.run_id,
-                    "feed_id": run.feed_id,
-                    "slot_at": run.slot_at.map(|at| at.to_rfc3339()),
-                    "attempt": run.attempt,
-                    "step": end.step,
-                    "outcome": end.outcome,
-                    "batch_id": end.batch_id,
-                    "rows": end.rows,
-                    "bytes": end.bytes,
-                    "error": end.error,
-                    "started_at": run.started_at.to_rfc3339(),
-                    "finished_at": end.finished_at.map(|at| at.to_rfc3339()),
-                    "asked_by": run.asked_by,
-                });
-                row.as_object().cloned()
-            })
-            .collect();
+        let rows: Vec<LiveRow> = runs.iter().filter_map(|(run, end)| row(run, end)).collect();
         if rows.is_empty() { Ok(()) } else { Ok(self.runs.append(&rows)?) }
+    }
+
+    /// Notes the attempts that ended with their process; only the writer may, before it runs any.
+    ///
+    /// # Errors
+    /// Warehouse.
+    pub fn note_interrupted(&self) -> Result<()> {
+        let mut running: Vec<LiveRow> = self.runs.rows()?;
+        running.retain(|row| row.get("outcome").and_then(Value::as_str) == Some("running"));
+        for row in &mut running {
+            row.insert("outcome".to_owned(), json!("interrupted"));
+        }
+        if running.is_empty() { Ok(()) } else { Ok(self.runs.append(&running)?) }
     }
 
     /// Writes the feeds as configured now.
@@ -99,6 +111,7 @@ impl Books {
             .filter_map(|feed| {
                 let deadline =
                     feed.deadline.as_ref().map(|d| format!("+{} workdays {}", d.workdays, d.at.format("%H:%M")));
+                let scheduled = feed.schedule.as_ref();
                 let row = json!({
                     "feed_id": feed.feed_id,
                     "title": feed.title,
@@ -107,13 +120,42 @@ impl Books {
                     "region_code": feed.region_code,
                     "department": feed.department,
                     "mode": feed.mode.name(),
-                    "schedule": feed.schedule.as_ref().map(|schedule| schedule.text()),
+                    "schedule": scheduled.map(|schedule| schedule.text()),
                     "deadline": deadline,
                     "source_kind": feed.source.kind(),
+                    "catch_up": scheduled.map(|_| feed.catch_up.name()),
+                    "overlap": scheduled.map(|_| feed.overlap.name()),
+                    "jitter": scheduled.map(|_| format!("{}s", feed.jitter.0.as_secs_f64())),
                 });
                 row.as_object().cloned()
             })
             .collect();
         Ok(self.feeds.replace(&rows)?)
     }
+}
+
+fn row(run: &Run, end: &RunEnd) -> Option<LiveRow> {
+    let at = |at: Option<DateTime<Utc>>| at.map(|at| at.to_rfc3339());
+    let row = json!({
+        "run_id": run.run_id,
+        "feed_id": run.feed_id,
+        "slot_at": at(run.slot_at),
+        "due_at": at(run.due_at),
+        "attempt": run.attempt,
+        "step": end.step,
+        "outcome": end.outcome,
+        "batch_id": end.batch_id,
+        "batches": end.batches,
+        "rows": end.rows,
+        "rows_quarantined": end.rows_quarantined,
+        "bytes": end.bytes,
+        "reason": end.reason,
+        "error": end.error,
+        "landed_at": at(end.landed_at),
+        "started_at": run.started_at.to_rfc3339(),
+        "finished_at": at(end.finished_at),
+        "asked_by": run.asked_by,
+        "ended_by": end.ended_by,
+    });
+    row.as_object().cloned()
 }

@@ -48,6 +48,8 @@ pub struct Feed {
     pub catch_up_window: Span,
     /// What happens when a slot comes due while the feed runs.
     pub overlap: Overlap,
+    /// Its slots are begun up to so long after their instant, each after a wait of its own.
+    pub jitter: Span,
     /// Until when a slot must be fulfilled.
     pub deadline: Option<Deadline>,
     /// How failures are tried again.
@@ -101,6 +103,17 @@ pub enum CatchUp {
     All,
 }
 
+impl CatchUp {
+    /// Its name in configuration and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Last => "last",
+            Self::All => "all",
+        }
+    }
+}
+
 /// What happens when a slot comes due while the feed runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -110,6 +123,16 @@ pub enum Overlap {
     Skip,
     /// The slot waits.
     Queue,
+}
+
+impl Overlap {
+    /// Its name in configuration and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Queue => "queue",
+        }
+    }
 }
 
 /// Until when a slot must be fulfilled, counted in workdays of the calendar dataset.

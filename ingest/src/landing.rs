@@ -148,7 +148,12 @@ impl Landing {
         for entry in entries {
             let path = entry?.path();
             if path.extension().is_some_and(|ending| ending == "json") {
-                pending.push(serde_json::from_slice(&fs::read(&path)?)?);
+                match fs::read(&path) {
+                    Ok(note) => pending.push(serde_json::from_slice(&note)?),
+                    // A load beside us has just taken it.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         pending.sort_by(|a, b| (a.landed_at, &a.feed_id, &a.object).cmp(&(b.landed_at, &b.feed_id, &b.object)));

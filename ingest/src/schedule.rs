@@ -1,13 +1,20 @@
-//! Schedules: cron with seconds in Asia/Shanghai, slots, deadlines by the workday calendar.
+//! Schedules: cron with seconds in Asia/Shanghai, slots, deadlines by the workday calendar, alerts.
 
+mod alert;
 mod calendar;
 mod cron;
+pub(crate) mod jitter;
 mod planner;
+mod policy;
+mod slot;
 mod ticker;
+mod trouble;
 
+pub use alert::{Alert, AlertKind, Alerts, Trouble};
 pub use calendar::Workdays;
 pub use cron::CronSchedule;
-pub use planner::{Planned, Planner, SlotState};
+pub use planner::{Planned, Planner};
+pub use slot::{Slot, SlotState};
 pub use ticker::Ticker;
 
 use chrono::{DateTime, NaiveDate, Utc};

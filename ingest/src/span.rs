@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 /// A span read from `10s`, `500ms`, `10m`, `2h` or `7d`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Span(pub Duration);
 

@@ -25,7 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
 
 /// The system tables that are live.
-const LIVE: [&str; 6] = ["access_log", "feed", "lead_review", "run", "slot", "token"];
+const LIVE: [&str; 7] = ["access_log", "alert", "feed", "lead_review", "run", "slot", "token"];
 
 /// Whether a system table is live rather than part of a release.
 pub fn is_live(table: &str) -> bool {

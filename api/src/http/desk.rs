@@ -1,4 +1,4 @@
-//! The desk where runs are asked for: the service behind it writes, one run after the other.
+//! The desk where runs are asked for: the service behind it fetches side by side and writes one load after the other.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -47,6 +47,12 @@ impl RunDesk {
             let _ = done.send(told);
         });
         Ok(async move { answer.await.map_err(|_| Problem::internal(&"a run broke off"))? })
+    }
+
+    /// Ends the fetch of a feed that is under way; `false` where there is none to end.
+    pub async fn cancel(&self, feed_id: &str, by: &str) -> Result<bool, Problem> {
+        let (_, service) = self.service.get().cloned().ok_or_else(not_here)?;
+        service.cancel(feed_id, by).await.map_err(|error| failed(&error))
     }
 
     /// Waits until every run that was asked for has been answered.

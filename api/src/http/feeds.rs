@@ -86,6 +86,20 @@ pub async fn run(
     live(&app, AnswerFormat::Json, done).await
 }
 
+/// `POST /feeds/{id}/cancel`: ends the fetch of a feed that is under way.
+pub async fn cancel(
+    State(app): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    Parameters::of(query.as_deref()).finish()?;
+    state(&app, &caller, &id).await?;
+    let by = caller.token_id.unwrap_or_else(|| "operator".to_owned());
+    let cancelled = app.desk.cancel(&id, &by).await?;
+    live(&app, AnswerFormat::Json, json!({ "feed_id": id, "cancelled": cancelled })).await
+}
+
 /// `POST /runs`: `{"feeds": ["…"]}` or `"all"`; answers when the run ended. The commands on this
 /// machine hand over their work here while a server holds the writer's lease.
 pub async fn run_many(State(app): State<AppState>, caller: Caller, request: Request) -> Result<Response, Problem> {

@@ -33,6 +33,8 @@ struct FeedFile {
     catch_up_window: Span,
     #[serde(default)]
     overlap: Overlap,
+    #[serde(default)]
+    jitter: Span,
     deadline: Option<Deadline>,
     #[serde(default)]
     retry: Retry,
@@ -142,6 +144,7 @@ fn feed(feed_id: &str, text: &str) -> Result<Feed, Vec<String>> {
             catch_up: file.catch_up,
             catch_up_window: file.catch_up_window,
             overlap: file.overlap,
+            jitter: file.jitter,
             deadline: file.deadline,
             retry: file.retry,
             takes_over: file.takes_over,

@@ -37,6 +37,7 @@ fn feed(dataset: &str) -> Result<Feed> {
         catch_up: CatchUp::None,
         catch_up_window: Span(Duration::ZERO),
         overlap: Overlap::Skip,
+        jitter: Span(Duration::ZERO),
         deadline: None,
         retry: Retry::default(),
         takes_over: Vec::new(),

@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use anze_warehouse::Release;
 use anze_warehouse::session::Limits;
-use datafusion::arrow::array::AsArray;
+use chrono::{DateTime, Utc};
+use datafusion::arrow::array::{Array, AsArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Int64Type};
 
 use crate::error::Result;
 use crate::landing::Delivery;
@@ -16,22 +17,44 @@ use crate::landing::Delivery;
 const SLOT: &str = "slot ";
 
 /// The deliveries taken so far.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub(super) struct Taken {
-    batches: HashSet<String>,
-    /// Last bytes and batch by feed and object.
-    of_object: HashMap<(String, String), (String, String)>,
-    /// Last bytes and batch by feed.
-    of_feed: HashMap<String, (String, String)>,
+    /// Batches that the release names.
+    released: HashSet<String>,
+    /// What was taken last, by feed and object.
+    of_object: HashMap<(String, String), Last>,
+    /// What was taken last, by feed, and by page where a slot was answered in pages.
+    of_feed: HashMap<String, HashMap<String, Last>>,
     /// How often a feed gave an object with these bytes.
     occurrences: HashMap<(String, String, String), u64>,
+}
+
+/// Bytes and batch that a name stood for last.
+#[derive(Debug, Clone)]
+struct Last {
+    sha256: String,
+    batch_id: String,
+    slot_at: Option<DateTime<Utc>>,
+    landed_at: DateTime<Utc>,
+}
+
+/// The batch that brought known bytes, and stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) batch_id: String,
+    /// The slot it was landed for.
+    pub(super) slot_at: Option<DateTime<Utc>>,
+    /// When it landed.
+    pub(super) landed_at: DateTime<Utc>,
+    /// Whether the source gave the bytes anew, as its answer for a slot.
+    pub(super) is_answer: bool,
 }
 
 /// Whether a delivery is new.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The batch that brought these bytes stands.
-    Seen(String),
+    Seen(Seen),
     /// It is to be landed.
     New {
         /// How often this object came with these bytes before.
@@ -44,30 +67,57 @@ impl Taken {
     pub(super) async fn read(release: &Release) -> Result<Self> {
         let mut taken = Self::default();
         let session = release.session(&Limits::default())?;
-        let sql = "select batch_id, feed_id, object, sha256 from system.batch order by landed_at, feed_id, object";
+        let sql = "select batch_id, feed_id, object, sha256, slot_at, landed_at from system.batch \
+                   order by landed_at, feed_id, object";
         for batch in session.sql(sql).await?.collect().await? {
-            let columns = batch.columns().iter().map(|column| cast(column, &DataType::Utf8));
-            let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
-            let text = |column: usize, row: usize| columns[column].as_string::<i32>().value(row).to_owned();
+            let cast_to = |column: usize, kind| cast(batch.column(column), &kind);
+            let texts = (0..4).map(|column| cast_to(column, DataType::Utf8));
+            let texts = texts.collect::<std::result::Result<Vec<_>, _>>()?;
+            let instants = (4..6).map(|column| cast_to(column, DataType::Int64));
+            let instants = instants.collect::<std::result::Result<Vec<_>, _>>()?;
+            let text = |column: usize, row: usize| texts[column].as_string::<i32>().value(row).to_owned();
+            let instant = |column: usize, row: usize| {
+                let micros = instants[column].as_primitive::<Int64Type>();
+                micros.is_valid(row).then(|| DateTime::from_timestamp_micros(micros.value(row))).flatten()
+            };
             for row in 0..batch.num_rows() {
-                taken.add(text(0, row), text(1, row), text(2, row), text(3, row));
+                let last = Last {
+                    sha256: text(3, row),
+                    batch_id: text(0, row),
+                    slot_at: instant(0, row),
+                    landed_at: instant(1, row).unwrap_or_default(),
+                };
+                taken.released.insert(last.batch_id.clone());
+                taken.add(text(1, row), text(2, row), last);
             }
         }
         Ok(taken)
     }
 
-    pub(super) fn has_batch(&self, batch_id: &str) -> bool {
-        self.batches.contains(batch_id)
+    /// Whether the release names a batch.
+    pub(super) fn is_released(&self, batch_id: &str) -> bool {
+        self.released.contains(batch_id)
+    }
+
+    /// Notes that a release names batches that were taken.
+    pub(super) fn release<'b>(&mut self, batches: impl IntoIterator<Item = &'b str>) {
+        self.released.extend(batches.into_iter().map(str::to_owned));
     }
 
     pub(super) fn verdict(&self, feed_id: &str, object: &str, sha256: &str) -> Verdict {
         // A slot is a new name for whatever the source answers now; a path names a file of its own.
+        let is_answer = object.starts_with(SLOT);
         let last = match self.of_object.get(&(feed_id.to_owned(), object.to_owned())) {
-            None if object.starts_with(SLOT) => self.of_feed.get(feed_id),
+            None if is_answer => self.of_feed.get(feed_id).and_then(|pages| pages.get(page(object))),
             of_object => of_object,
         };
         match last {
-            Some((bytes, batch_id)) if bytes == sha256 => Verdict::Seen(batch_id.clone()),
+            Some(last) if last.sha256 == sha256 => Verdict::Seen(Seen {
+                batch_id: last.batch_id.clone(),
+                slot_at: last.slot_at,
+                landed_at: last.landed_at,
+                is_answer,
+            }),
             _ => {
                 let key = (feed_id.to_owned(), object.to_owned(), sha256.to_owned());
                 Verdict::New { occurrence: self.occurrences.get(&key).copied().unwrap_or(0) }
@@ -75,28 +125,48 @@ impl Taken {
         }
     }
 
+    /// Notes a delivery that landed.
     pub(super) fn note(&mut self, delivery: &Delivery) {
-        self.add(delivery.batch_id.clone(), delivery.feed_id.clone(), delivery.object.clone(), delivery.sha256.clone());
+        let last = Last {
+            sha256: delivery.sha256.clone(),
+            batch_id: delivery.batch_id.clone(),
+            slot_at: delivery.slot_at,
+            landed_at: delivery.landed_at,
+        };
+        self.add(delivery.feed_id.clone(), delivery.object.clone(), last);
     }
 
-    fn add(&mut self, batch_id: String, feed_id: String, object: String, sha256: String) {
-        *self.occurrences.entry((feed_id.clone(), object.clone(), sha256.clone())).or_default() += 1;
-        self.of_object.insert((feed_id.clone(), object), (sha256.clone(), batch_id.clone()));
-        self.of_feed.insert(feed_id, (sha256, batch_id.clone()));
-        self.batches.insert(batch_id);
+    fn add(&mut self, feed_id: String, object: String, last: Last) {
+        *self.occurrences.entry((feed_id.clone(), object.clone(), last.sha256.clone())).or_default() += 1;
+        let pages = self.of_feed.entry(feed_id.clone()).or_default();
+        if page(&object).is_empty() {
+            // What is whole stands in the place of all pages before it.
+            pages.clear();
+        }
+        pages.insert(page(&object).to_owned(), last.clone());
+        self.of_object.insert((feed_id, object), last);
     }
+}
+
+/// The page in the name `slot <instant> page <number>`; empty for everything that is whole.
+fn page(object: &str) -> &str {
+    let rest = object.strip_prefix(SLOT).and_then(|slot| slot.split_once(' '));
+    rest.map(|(_, page)| page).filter(|page| page.starts_with("page ")).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn take(taken: &mut Taken, object: &str, bytes: &str) -> bool {
+    fn take(taken: &mut Taken, object: &str, bytes: &str) -> Option<String> {
         match taken.verdict("f", object, bytes) {
-            Verdict::Seen(_) => false,
+            Verdict::Seen(_) => None,
             Verdict::New { occurrence } => {
-                taken.add(format!("{object}-{bytes}-{occurrence}"), "f".into(), object.into(), bytes.into());
-                true
+                let batch_id = format!("{object}-{bytes}-{occurrence}");
+                let landed_at = DateTime::UNIX_EPOCH;
+                let last = Last { sha256: bytes.into(), batch_id: batch_id.clone(), slot_at: None, landed_at };
+                taken.add("f".into(), object.into(), last);
+                Some(batch_id)
             }
         }
     }
@@ -104,9 +174,11 @@ mod tests {
     #[test]
     fn a_b_a_ends_as_a_and_a_a_is_one_delivery() {
         let mut taken = Taken::default();
-        let took: Vec<bool> = ["A", "A", "B", "A", "A"].iter().map(|bytes| take(&mut taken, "f.csv", bytes)).collect();
-        assert_eq!(took, [true, false, true, true, false]);
-        assert_eq!(taken.batches.len(), 3, "each has a name of its own");
+        let took: Vec<_> = ["A", "A", "B", "A", "A"].iter().map(|bytes| take(&mut taken, "f.csv", bytes)).collect();
+        let is_taken: Vec<bool> = took.iter().map(Option::is_some).collect();
+        assert_eq!(is_taken, [true, false, true, true, false]);
+        let names: HashSet<_> = took.into_iter().flatten().collect();
+        assert_eq!(names.len(), 3, "each has a name of its own");
     }
 
     #[test]
@@ -114,8 +186,21 @@ mod tests {
         let mut taken = Taken::default();
         let took: Vec<bool> = [("slot 1", "A"), ("slot 2", "A"), ("slot 3", "B"), ("slot 4", "A")]
             .iter()
-            .map(|(slot, bytes)| take(&mut taken, slot, bytes))
+            .map(|(slot, bytes)| take(&mut taken, slot, bytes).is_some())
             .collect();
         assert_eq!(took, [true, false, true, true]);
+    }
+
+    #[test]
+    fn known_bytes_answer_for_a_slot_where_the_source_gave_them_anew() {
+        let mut taken = Taken::default();
+        take(&mut taken, "slot 1", "A");
+        take(&mut taken, "inbox/f.csv", "A");
+        let is_answer = |object| match taken.verdict("f", object, "A") {
+            Verdict::Seen(seen) => Some(seen.is_answer),
+            Verdict::New { .. } => None,
+        };
+        assert_eq!(is_answer("slot 2"), Some(true));
+        assert_eq!(is_answer("inbox/f.csv"), Some(false), "an old file is not");
     }
 }

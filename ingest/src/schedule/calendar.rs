@@ -68,6 +68,12 @@ impl Workdays {
     }
 }
 
+impl FromIterator<(NaiveDate, bool)> for Workdays {
+    fn from_iter<T: IntoIterator<Item = (NaiveDate, bool)>>(days: T) -> Self {
+        Self { published: days.into_iter().collect() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,10 +1,11 @@
-//! Slots: which are due, which were missed, and what became of each.
+//! The planner: which slots are due, which were missed, and what became of each.
 //!
-//! A slot is a row of ours with the key (feed, instant). The planner computes due slots from where
-//! it last looked, so that a machine that slept misses nothing unseen; changing a schedule starts
-//! from now.
+//! It computes due slots from where it last looked, so that a machine that slept misses nothing
+//! unseen; changing a schedule starts from now. Its rows tell which slots were met before, so a
+//! clock that jumps back runs none of them again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anze_warehouse::Warehouse;
@@ -12,23 +13,10 @@ use anze_warehouse::live::{LiveFile, LiveRow};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Workdays, day_of};
+use super::slot::{Slot, SlotState};
+use super::{Workdays, day_of, jitter, policy};
 use crate::error::Result;
-use crate::feed::{CatchUp, Feed, Feeds};
-
-/// What became of a slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SlotState {
-    /// Due and not run yet.
-    Open,
-    /// A batch came for it.
-    Fulfilled,
-    /// It was run and nothing came; a later run can still fulfil it.
-    Failed,
-    /// Nothing ran when it was due, and by its feed's policy nothing will.
-    Missed,
-}
+use crate::feed::{Feed, Feeds};
 
 /// A slot that is to be run now.
 #[derive(Debug, Clone)]
@@ -39,32 +27,26 @@ pub struct Planned {
     pub slot_at: DateTime<Utc>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Slot {
-    feed_id: String,
-    slot_at: DateTime<Utc>,
-    due_at: Option<DateTime<Utc>>,
-    state: SlotState,
-    fulfilled_by: Option<String>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Looked {
     schedule: String,
     until: DateTime<Utc>,
 }
 
+type Key = (String, DateTime<Utc>);
+
 /// The slots of a deployment.
 #[derive(Debug)]
 pub struct Planner {
     file: LiveFile,
-    looked_file: std::path::PathBuf,
+    looked_file: PathBuf,
     looked: BTreeMap<String, Looked>,
-    slots: BTreeMap<(String, DateTime<Utc>), Slot>,
+    slots: BTreeMap<Key, Slot>,
+    /// The slots that time alone may still change.
+    alive: BTreeSet<Key>,
+    /// By feed the overdue slots that nothing has made good since.
+    outstanding: BTreeMap<String, BTreeSet<DateTime<Utc>>>,
 }
-
-/// A slot seen later than this after its instant was missed rather than met.
-const MET_WITHIN: chrono::Duration = chrono::Duration::minutes(5);
 
 impl Planner {
     /// Reads the slots of a warehouse.
@@ -79,46 +61,52 @@ impl Planner {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error.into()),
         };
-        let mut slots = BTreeMap::new();
-        for row in file.rows()? {
-            let slot: Slot = serde_json::from_value(row.into())?;
-            slots.insert((slot.feed_id.clone(), slot.slot_at), slot);
+        let rows = file.rows()?;
+        let (slots, alive, outstanding) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        let mut planner = Self { file, looked_file, looked, slots, alive, outstanding };
+        for row in rows {
+            planner.hold(serde_json::from_value(row.into())?);
         }
-        Ok(Self { file, looked_file, looked, slots })
+        Ok(planner)
     }
 
-    /// Looks once: notes every slot due since the last look and returns those to run, oldest first.
+    /// Opens again the slots whose run ended with its process; only the writer may.
     ///
     /// # Errors
     /// Warehouse.
-    pub fn look(&mut self, feeds: &Feeds, calendar: &Workdays, now: DateTime<Utc>) -> Result<Vec<Planned>> {
-        let (mut planned, mut noted) = (Vec::new(), Vec::new());
+    pub fn adopt(&mut self) -> Result<()> {
+        let running = self.of_state(SlotState::Running).cloned();
+        let open: Vec<Slot> = running.map(|slot| Slot { state: SlotState::Open, ..slot }).collect();
+        self.note(open)
+    }
+
+    /// Looks once: notes every slot due since the last look. `busy` feeds run already.
+    ///
+    /// # Errors
+    /// Warehouse.
+    pub fn look(
+        &mut self,
+        feeds: &Feeds,
+        calendar: &Workdays,
+        now: DateTime<Utc>,
+        busy: &BTreeSet<String>,
+    ) -> Result<()> {
+        let mut noted = self.of_feeds_gone(feeds);
+        noted.extend(self.due_otherwise(feeds, calendar, now));
         let mut moved = false;
         for feed in feeds.iter() {
             let Some(schedule) = &feed.schedule else { continue };
-            let until = match self.looked.get(&feed.feed_id) {
-                Some(looked) if looked.schedule == schedule.text() => looked.until,
-                _ => now,
-            };
-            let due = schedule.slots(until, now);
-            moved |= !due.is_empty() || !self.looked.contains_key(&feed.feed_id);
-            let looked = Looked { schedule: schedule.text().to_owned(), until: now.max(until) };
+            let known = self.looked.get(&feed.feed_id).filter(|looked| looked.schedule == schedule.text());
+            let since = known.map_or(now, |looked| looked.until);
+            let due = schedule.slots(since, now);
+            moved |= !due.is_empty() || known.is_none() || since > now;
+            let looked = Looked { schedule: schedule.text().to_owned(), until: now };
             self.looked.insert(feed.feed_id.clone(), looked);
             let last = due.last().copied();
             for slot_at in due {
-                let recent = now - slot_at <= MET_WITHIN;
-                let in_window = (now - slot_at).to_std().is_ok_and(|age| age <= feed.catch_up_window.0);
-                let runs = match feed.catch_up {
-                    CatchUp::None => recent && Some(slot_at) == last,
-                    CatchUp::Last => Some(slot_at) == last && (recent || in_window),
-                    CatchUp::All => recent || in_window,
-                };
+                let state = policy::state_when_due(feed, slot_at, last, now, busy.contains(&feed.feed_id));
                 let due_at = feed.deadline.as_ref().and_then(|deadline| calendar.due(day_of(slot_at), deadline));
-                let state = if runs { SlotState::Open } else { SlotState::Missed };
-                noted.push(Slot { feed_id: feed.feed_id.clone(), slot_at, due_at, state, fulfilled_by: None });
-                if runs {
-                    planned.push(Planned { feed: Arc::clone(feed), slot_at });
-                }
+                noted.extend(self.noted(feed, slot_at, due_at, state));
             }
         }
         // Slots first: a crash between the two files looks again and finds the same slots.
@@ -126,17 +114,21 @@ impl Planner {
         if moved {
             self.remember_look()?;
         }
-        planned.sort_by_key(|slot| slot.slot_at);
-        Ok(planned)
+        Ok(())
     }
 
-    /// The slots that a crash or a stop left open.
-    pub fn open_slots(&self, feeds: &Feeds) -> Vec<Planned> {
-        let open = self.slots.values().filter(|slot| slot.state == SlotState::Open);
-        let of_feed = |slot: &Slot| {
-            feeds.get(&slot.feed_id).map(|feed| Planned { feed: Arc::clone(feed), slot_at: slot.slot_at })
-        };
-        open.filter_map(of_feed).collect()
+    /// The slots whose time to begin has come, oldest first.
+    pub fn startable(&self, feeds: &Feeds, now: DateTime<Utc>) -> Vec<Planned> {
+        let mut startable: Vec<Planned> = self
+            .of_state(SlotState::Open)
+            .filter_map(|slot| {
+                let feed = feeds.get(&slot.feed_id)?;
+                let begins_at = slot.slot_at + jitter::of_slot(&slot.feed_id, slot.slot_at, feed.jitter.0);
+                (begins_at <= now).then(|| Planned { feed: Arc::clone(feed), slot_at: slot.slot_at })
+            })
+            .collect();
+        startable.sort_by_key(|slot| slot.slot_at);
+        startable
     }
 
     /// The slot that something landed at an instant fulfils: the feed's last one before it.
@@ -151,23 +143,62 @@ impl Planner {
         self.slots.get(&(feed_id.to_owned(), slot_at))?.due_at
     }
 
-    /// Notes what became of a slot; a fulfilled one stays fulfilled.
+    /// Notes what became of slots; a fulfilled one stays fulfilled.
     ///
     /// # Errors
     /// Warehouse.
-    pub fn settle(
+    pub fn settle(&mut self, slots: &[(&str, DateTime<Utc>)], state: SlotState) -> Result<()> {
+        let known = slots.iter().filter_map(|(feed_id, slot_at)| self.slots.get(&((*feed_id).to_owned(), *slot_at)));
+        let changed = known.filter(|slot| !slot.is_fulfilled() && slot.state != state);
+        let changed = changed.map(|slot| Slot { state, ..slot.clone() }).collect();
+        self.note(changed)
+    }
+
+    /// Notes that a batch came for a slot; the first one counts.
+    ///
+    /// # Errors
+    /// Warehouse.
+    pub fn fulfil(
         &mut self,
         feed_id: &str,
         slot_at: DateTime<Utc>,
-        state: SlotState,
-        fulfilled_by: Option<&str>,
+        batch_id: &str,
+        landed_at: DateTime<Utc>,
     ) -> Result<()> {
-        let Some(slot) = self.slots.get(&(feed_id.to_owned(), slot_at)) else { return Ok(()) };
-        if slot.state == SlotState::Fulfilled {
-            return Ok(());
+        match self.slots.get(&(feed_id.to_owned(), slot_at)) {
+            Some(slot) if !slot.is_fulfilled() => {
+                let slot = Slot {
+                    state: SlotState::Fulfilled,
+                    fulfilled_by: Some(batch_id.to_owned()),
+                    fulfilled_at: Some(landed_at),
+                    ..slot.clone()
+                };
+                self.note(vec![slot])
+            }
+            _ => Ok(()),
         }
-        let slot = Slot { state, fulfilled_by: fulfilled_by.map(str::to_owned), ..slot.clone() };
-        self.note(vec![slot])
+    }
+
+    /// Notes the slots whose deadline has passed with nothing landed, once each, whether or not
+    /// anything ran for them.
+    ///
+    /// # Errors
+    /// Warehouse.
+    pub fn note_overdue(&mut self, feeds: &Feeds, now: DateTime<Utc>) -> Result<()> {
+        let alive = self.alive.iter().filter_map(|key| self.slots.get(key));
+        let overdue = alive.filter(|slot| {
+            let is_over = slot.due_at.is_some_and(|due| due < now);
+            is_over && !slot.is_fulfilled() && slot.overdue_at.is_none() && feeds.get(&slot.feed_id).is_some()
+        });
+        let overdue = overdue.map(|slot| Slot { overdue_at: Some(now), ..slot.clone() }).collect();
+        self.note(overdue)
+    }
+
+    /// The overdue slots of a feed that nothing has made good since they were found overdue, oldest
+    /// first. What comes for a slot makes good that slot and those before it.
+    pub fn outstanding(&self, feed_id: &str) -> Vec<&Slot> {
+        let slots = self.outstanding.get(feed_id).into_iter().flatten();
+        slots.filter_map(|slot_at| self.slots.get(&(feed_id.to_owned(), *slot_at))).collect()
     }
 
     /// The slots as they stand, for the release.
@@ -175,18 +206,87 @@ impl Planner {
     /// # Errors
     /// Warehouse.
     pub fn rows(&self) -> Result<Vec<LiveRow>> {
-        self.slots.values().map(row).collect()
+        self.slots.values().map(Slot::row).collect()
+    }
+
+    /// A slot that came due, unless its row says that it was met before.
+    fn noted(
+        &self,
+        feed: &Feed,
+        slot_at: DateTime<Utc>,
+        due_at: Option<DateTime<Utc>>,
+        state: SlotState,
+    ) -> Option<Slot> {
+        match self.slots.get(&(feed.feed_id.clone(), slot_at)) {
+            None => Some(Slot {
+                feed_id: feed.feed_id.clone(),
+                slot_at,
+                due_at,
+                state,
+                fulfilled_by: None,
+                fulfilled_at: None,
+                overdue_at: None,
+            }),
+            // Missed by a clock that had run ahead and was set back.
+            Some(slot) if slot.state == SlotState::Missed => Some(Slot { state, ..slot.clone() }),
+            Some(_) => None,
+        }
+    }
+
+    /// Slots whose run would never come because their feed is no longer there.
+    fn of_feeds_gone(&self, feeds: &Feeds) -> Vec<Slot> {
+        let gone = self.of_state(SlotState::Open).filter(|slot| feeds.get(&slot.feed_id).is_none());
+        gone.map(|slot| Slot { state: SlotState::Cancelled, ..slot.clone() }).collect()
+    }
+
+    /// Slots whose deadline lies ahead and that a calendar published since moves.
+    fn due_otherwise(&self, feeds: &Feeds, calendar: &Workdays, now: DateTime<Utc>) -> Vec<Slot> {
+        let alive = self.alive.iter().filter_map(|key| self.slots.get(key));
+        alive
+            .filter(|slot| slot.overdue_at.is_none() && slot.due_at.is_some_and(|due| due >= now))
+            .filter_map(|slot| {
+                let deadline = feeds.get(&slot.feed_id)?.deadline.as_ref()?;
+                let due_at = calendar.due(day_of(slot.slot_at), deadline)?;
+                (Some(due_at) != slot.due_at).then(|| Slot { due_at: Some(due_at), ..slot.clone() })
+            })
+            .collect()
+    }
+
+    fn of_state(&self, state: SlotState) -> impl Iterator<Item = &Slot> {
+        self.alive.iter().filter_map(|key| self.slots.get(key)).filter(move |slot| slot.state == state)
     }
 
     fn note(&mut self, slots: Vec<Slot>) -> Result<()> {
         if slots.is_empty() {
             return Ok(());
         }
-        self.file.append(&slots.iter().map(row).collect::<Result<Vec<_>>>()?)?;
-        for slot in slots {
-            self.slots.insert((slot.feed_id.clone(), slot.slot_at), slot);
-        }
+        self.file.append(&slots.iter().map(Slot::row).collect::<Result<Vec<_>>>()?)?;
+        slots.into_iter().for_each(|slot| self.hold(slot));
         Ok(())
+    }
+
+    fn hold(&mut self, slot: Slot) {
+        let key = (slot.feed_id.clone(), slot.slot_at);
+        if slot.is_alive() {
+            self.alive.insert(key.clone());
+        } else {
+            self.alive.remove(&key);
+        }
+        let was_overdue = self.slots.get(&key).is_some_and(|known| known.overdue_at.is_some());
+        if let Some(came_at) = slot.fulfilled_at {
+            self.make_good(&slot, came_at);
+        } else if slot.overdue_at.is_some() && !was_overdue {
+            self.outstanding.entry(slot.feed_id.clone()).or_default().insert(slot.slot_at);
+        }
+        self.slots.insert(key, slot);
+    }
+
+    fn make_good(&mut self, by: &Slot, came_at: DateTime<Utc>) {
+        let (slots, outstanding) = (&self.slots, self.outstanding.entry(by.feed_id.clone()).or_default());
+        outstanding.retain(|slot_at| {
+            let overdue_at = slots.get(&(by.feed_id.clone(), *slot_at)).and_then(|slot| slot.overdue_at);
+            *slot_at > by.slot_at || overdue_at.is_some_and(|overdue_at| overdue_at > came_at)
+        });
     }
 
     fn remember_look(&self) -> Result<()> {
@@ -200,62 +300,5 @@ impl Planner {
     }
 }
 
-fn row(slot: &Slot) -> Result<LiveRow> {
-    match serde_json::to_value(slot)? {
-        serde_json::Value::Object(row) => Ok(row),
-        _ => Ok(LiveRow::new()),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap()
-    }
-
-    fn feeds(catch_up: &str) -> Feeds {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("feeds")).unwrap();
-        let text = format!(
-            "dataset = \"unit\"\nreporter = \"bureau\"\nschedule = \"0 0 2 * * *\"\ncatch_up = \"{catch_up}\"\n\
-             [source]\nkind = \"directory\"\npath = \"inbox\"\n[format]\nkind = \"csv\"\n"
-        );
-        std::fs::write(folder.path().join("feeds/unit.toml"), text).unwrap();
-        Feeds::load(folder.path()).unwrap()
-    }
-
-    /// Looks at a first instant, then again after five days without a look.
-    fn slots_after_five_days(catch_up: &str) -> (usize, usize) {
-        let folder = tempfile::tempdir().unwrap();
-        let warehouse = Warehouse::open(folder.path()).unwrap();
-        let mut planner = Planner::open(&warehouse).unwrap();
-        let (feeds, calendar) = (feeds(catch_up), Workdays::default());
-        assert!(planner.look(&feeds, &calendar, at("2026-03-02T00:00:00Z")).unwrap().is_empty());
-        let planned = planner.look(&feeds, &calendar, at("2026-03-07T00:00:00Z")).unwrap();
-        let again = Planner::open(&warehouse).unwrap().rows().unwrap();
-        (planned.len(), again.len())
-    }
-
-    #[test]
-    fn missed_slots_are_run_as_the_feed_says_and_every_one_is_a_row() {
-        assert_eq!(slots_after_five_days("none"), (0, 5));
-        assert_eq!(slots_after_five_days("last"), (1, 5));
-        assert_eq!(slots_after_five_days("all"), (5, 5));
-    }
-
-    #[test]
-    fn a_fulfilled_slot_stays_fulfilled() {
-        let folder = tempfile::tempdir().unwrap();
-        let warehouse = Warehouse::open(folder.path()).unwrap();
-        let mut planner = Planner::open(&warehouse).unwrap();
-        let feeds = feeds("last");
-        planner.look(&feeds, &Workdays::default(), at("2026-03-02T00:00:00Z")).unwrap();
-        let slot = planner.look(&feeds, &Workdays::default(), at("2026-03-02T18:00:01Z")).unwrap()[0].slot_at;
-        planner.settle("unit", slot, SlotState::Fulfilled, Some("b1")).unwrap();
-        planner.settle("unit", slot, SlotState::Failed, None).unwrap();
-        assert_eq!(planner.rows().unwrap()[0]["state"], "fulfilled");
-        assert_eq!(planner.slot_before("unit", at("2026-03-05T00:00:00Z")), Some(slot));
-    }
-}
+mod tests;

@@ -11,3 +11,8 @@ pub fn log_filter() -> Option<String> {
 pub fn no_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
+
+/// A variable that a feed names for a secret of its source.
+pub fn secret(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

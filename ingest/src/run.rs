@@ -4,6 +4,7 @@ mod day;
 mod fetching;
 mod landing;
 mod loading;
+mod pushed;
 mod remembered;
 mod shipped;
 mod taken;
@@ -18,16 +19,18 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use tokio::sync::Mutex;
 
+pub use pushed::{BatchCounts, LandedPush, Pushed};
 use remembered::Remembered;
 
 use crate::books::Books;
 use crate::clock::Clock;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::feed::{Feed, Feeds};
 use crate::landing::Landing;
 use crate::load::{BatchReport, BatchState};
 use crate::schedule::Planner;
-use crate::source::Fetched;
+use crate::secret::{Environment, no_environment};
+use crate::source::{Fetched, Surroundings, shared_client};
 
 /// Feeds fetched at the same time.
 const FETCHES: usize = 4;
@@ -38,12 +41,14 @@ pub struct Ingest {
     deployment: PathBuf,
     feeds: Feeds,
     clock: Arc<Clock>,
-    client: reqwest::Client,
+    around: Surroundings,
     landing: Landing,
     books: Books,
     planner: Mutex<Planner>,
     /// What was read of the newest release, so that a run does not read it again.
     remembered: Mutex<Remembered>,
+    /// Held while a push is compared with those before it and lands.
+    pushes: Mutex<()>,
 }
 
 /// A feed to run, for a slot or by hand.
@@ -88,21 +93,25 @@ impl Ingest {
     /// # Errors
     /// Warehouse; Refused, where the HTTP client cannot start.
     pub fn open(warehouse: Arc<Warehouse>, deployment: &Path, feeds: Feeds, clock: Arc<Clock>) -> Result<Self> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| Error::caused(ErrorKind::Refused, "the HTTP client does not start", error))?;
+        let (deployment, client) = (deployment.to_owned(), shared_client()?);
         Ok(Self {
             landing: Landing::of(&warehouse),
             books: Books::of(&warehouse)?,
             planner: Mutex::new(Planner::open(&warehouse)?),
             remembered: Mutex::default(),
             warehouse,
-            deployment: deployment.to_owned(),
+            around: Surroundings { deployment: deployment.clone(), environment: no_environment, client },
+            pushes: Mutex::default(),
+            deployment,
             feeds,
             clock,
-            client,
         })
+    }
+
+    /// The same with an environment in which secrets of sources are looked up.
+    pub fn with_environment(mut self, environment: Environment) -> Self {
+        self.around.environment = environment;
+        self
     }
 
     /// The feeds of the deployment.

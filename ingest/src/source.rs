@@ -2,6 +2,7 @@
 
 mod directory;
 mod http;
+mod push;
 
 use std::path::PathBuf;
 
@@ -10,7 +11,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
 pub use directory::DirectoryConfig;
-pub use http::{HttpConfig, HttpSource};
+pub use http::{HttpConfig, HttpSource, Surroundings, shared_client};
+pub use push::{PushConfig, PushKey};
 
 use crate::error::Result;
 use crate::landing::Incoming;
@@ -23,6 +25,8 @@ pub enum SourceConfig {
     Directory(DirectoryConfig),
     /// An HTTP address.
     Http(HttpConfig),
+    /// Nothing is fetched: deliveries are pushed.
+    Push(PushConfig),
 }
 
 impl SourceConfig {
@@ -31,6 +35,7 @@ impl SourceConfig {
         match self {
             Self::Directory(_) => "directory",
             Self::Http(_) => "http",
+            Self::Push(_) => "push",
         }
     }
 
@@ -39,7 +44,18 @@ impl SourceConfig {
         match self {
             Self::Directory(config) => config.fault(),
             Self::Http(config) => config.fault(),
+            Self::Push(config) => config.fault(),
         }
+    }
+
+    /// Whether its slots wait for a push instead of being run.
+    pub fn is_push(&self) -> bool {
+        matches!(self, Self::Push(_))
+    }
+
+    /// Whether one delivery may be a part of the whole only.
+    pub(crate) fn is_paged(&self) -> bool {
+        matches!(self, Self::Http(config) if config.is_paged())
     }
 }
 

@@ -37,6 +37,7 @@ impl Ingest {
             let doubled = retry.first.0.saturating_mul(1 << (attempt - 1).min(16)).min(retry.most.0);
             // Half of the wait is jitter, so that feeds that failed together do not return together.
             let wait = doubled.mul_f64(rand::rng().random_range(0.5..=1.0));
+            let wait = error.retry_after().map_or(wait, |asked| asked.max(wait).min(retry.most.0));
             if matches!(self.clock.as_ref(), Clock::Wall) {
                 tokio::time::sleep(wait).await;
             }
@@ -55,8 +56,10 @@ impl Ingest {
         match &job.feed.source {
             SourceConfig::Directory(directory) => directory.fetch(&request, &self.landing).await,
             SourceConfig::Http(http) => {
-                HttpSource::new(http.clone(), self.client.clone()).fetch(&request, &self.landing).await
+                let around = self.around.clone();
+                HttpSource::new(&job.feed.feed_id, http.clone(), around).fetch(&request, &self.landing).await
             }
+            SourceConfig::Push(_) => Ok(Vec::new()),
         }
     }
 

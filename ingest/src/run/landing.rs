@@ -12,6 +12,7 @@ use crate::schedule::SlotState;
 use crate::source::Fetched;
 
 /// What one feed landed in a run.
+#[derive(Debug)]
 pub(super) struct Landed {
     pub(super) run: Run,
     /// Batches that are new.

@@ -33,8 +33,10 @@ impl Ingest {
 
     /// What the newest release names and what is pending.
     pub(super) async fn taken(&self) -> Result<Taken> {
+        // In this order: what a run beside us publishes in between is then in both, never in neither.
+        let pending = self.landing.pending()?;
         let mut taken = self.taken_of_releases().await?;
-        for delivery in self.landing.pending()? {
+        for delivery in pending {
             if !taken.has_batch(&delivery.batch_id) {
                 taken.note(&delivery);
             }

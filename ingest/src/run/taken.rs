@@ -21,8 +21,8 @@ pub(super) struct Taken {
     batches: HashSet<String>,
     /// Last bytes and batch by feed and object.
     of_object: HashMap<(String, String), (String, String)>,
-    /// Last bytes and batch by feed.
-    of_feed: HashMap<String, (String, String)>,
+    /// Last bytes and batch by feed, and by page where a slot was answered in pages.
+    of_feed: HashMap<String, HashMap<String, (String, String)>>,
     /// How often a feed gave an object with these bytes.
     occurrences: HashMap<(String, String, String), u64>,
 }
@@ -63,7 +63,7 @@ impl Taken {
     pub(super) fn verdict(&self, feed_id: &str, object: &str, sha256: &str) -> Verdict {
         // A slot is a new name for whatever the source answers now; a path names a file of its own.
         let last = match self.of_object.get(&(feed_id.to_owned(), object.to_owned())) {
-            None if object.starts_with(SLOT) => self.of_feed.get(feed_id),
+            None if object.starts_with(SLOT) => self.of_feed.get(feed_id).and_then(|pages| pages.get(page(object))),
             of_object => of_object,
         };
         match last {
@@ -81,10 +81,27 @@ impl Taken {
 
     fn add(&mut self, batch_id: String, feed_id: String, object: String, sha256: String) {
         *self.occurrences.entry((feed_id.clone(), object.clone(), sha256.clone())).or_default() += 1;
-        self.of_object.insert((feed_id.clone(), object), (sha256.clone(), batch_id.clone()));
-        self.of_feed.insert(feed_id, (sha256, batch_id.clone()));
+        let pages = self.of_feed.entry(feed_id.clone()).or_default();
+        if page(&object).is_empty() {
+            // What is whole stands in the place of all pages before it.
+            pages.clear();
+        }
+        pages.insert(page(&object).to_owned(), (sha256.clone(), batch_id.clone()));
+        self.of_object.insert((feed_id, object), (sha256, batch_id.clone()));
         self.batches.insert(batch_id);
     }
+
+    /// The bytes and the batch that an object of a feed brought last.
+    pub(super) fn last_of(&self, feed_id: &str, object: &str) -> Option<(&str, &str)> {
+        let last = self.of_object.get(&(feed_id.to_owned(), object.to_owned()));
+        last.map(|(sha256, batch_id)| (sha256.as_str(), batch_id.as_str()))
+    }
+}
+
+/// The page in the name `slot <instant> page <number>`; empty for everything that is whole.
+fn page(object: &str) -> &str {
+    let rest = object.strip_prefix(SLOT).and_then(|slot| slot.split_once(' '));
+    rest.map(|(_, page)| page).filter(|page| page.starts_with("page ")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -117,5 +134,36 @@ mod tests {
             .map(|(slot, bytes)| take(&mut taken, slot, bytes))
             .collect();
         assert_eq!(took, [true, false, true, true]);
+    }
+
+    #[test]
+    fn each_page_is_compared_with_the_same_page_before_it() {
+        let mut taken = Taken::default();
+        let pages = [
+            ("slot 1 page 00001", "A", true),
+            ("slot 1 page 00002", "B", true),
+            ("slot 2 page 00001", "A", false),
+            ("slot 2 page 00002", "C", true),
+            ("slot 2 page 00003", "A", true),
+            ("slot 3 page 00001", "A", false),
+            ("slot 3 page 00002", "B", true),
+            ("slot 3 page 00003", "A", false),
+            ("file by-hand.csv", "D", true),
+            ("slot 4 page 00001", "A", true),
+        ];
+        for (object, bytes, is_new) in pages {
+            assert_eq!(take(&mut taken, object, bytes), is_new, "{object}: {bytes}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_pages_after_one_with_pages_is_new_and_so_is_the_way_back() {
+        let mut taken = Taken::default();
+        let took: Vec<bool> =
+            [("slot 1 page 00001", "A"), ("slot 2", "A"), ("slot 3", "A"), ("slot 4 page 00001", "A")]
+                .iter()
+                .map(|(object, bytes)| take(&mut taken, object, bytes))
+                .collect();
+        assert_eq!(took, [true, true, false, true]);
     }
 }

@@ -114,9 +114,11 @@ impl Planner {
                     CatchUp::All => recent || in_window,
                 };
                 let due_at = feed.deadline.as_ref().and_then(|deadline| calendar.due(day_of(slot_at), deadline));
-                let state = if runs { SlotState::Open } else { SlotState::Missed };
+                // A slot of a push feed waits for its push; there is nothing to run.
+                let is_push = feed.source.is_push();
+                let state = if runs || is_push { SlotState::Open } else { SlotState::Missed };
                 noted.push(Slot { feed_id: feed.feed_id.clone(), slot_at, due_at, state, fulfilled_by: None });
-                if runs {
+                if runs && !is_push {
                     planned.push(Planned { feed: Arc::clone(feed), slot_at });
                 }
             }
@@ -136,7 +138,7 @@ impl Planner {
         let of_feed = |slot: &Slot| {
             feeds.get(&slot.feed_id).map(|feed| Planned { feed: Arc::clone(feed), slot_at: slot.slot_at })
         };
-        open.filter_map(of_feed).collect()
+        open.filter_map(of_feed).filter(|planned| !planned.feed.source.is_push()).collect()
     }
 
     /// The slot that something landed at an instant fulfils: the feed's last one before it.
@@ -243,6 +245,28 @@ mod tests {
         assert_eq!(slots_after_five_days("none"), (0, 5));
         assert_eq!(slots_after_five_days("last"), (1, 5));
         assert_eq!(slots_after_five_days("all"), (5, 5));
+    }
+
+    #[test]
+    fn a_slot_of_a_push_feed_stays_open_without_being_run_until_a_push_fulfils_it() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("feeds")).unwrap();
+        let text = "dataset = \"unit\"\nreporter = \"bureau\"\nschedule = \"0 0 2 * * *\"\n\
+                    [source]\nkind = \"push\"\n[format]\nkind = \"csv\"\n";
+        std::fs::write(folder.path().join("feeds/unit.toml"), text).unwrap();
+        let feeds = Feeds::load(folder.path()).unwrap();
+        let warehouse = Warehouse::open(&folder.path().join("data")).unwrap();
+        let mut planner = Planner::open(&warehouse).unwrap();
+        planner.look(&feeds, &Workdays::default(), at("2026-03-02T00:00:00Z")).unwrap();
+        assert!(planner.look(&feeds, &Workdays::default(), at("2026-03-04T00:00:00Z")).unwrap().is_empty());
+        assert!(planner.open_slots(&feeds).is_empty());
+        let states = |planner: &Planner| {
+            planner.rows().unwrap().iter().map(|row| row["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(states(&planner), ["open", "open"]);
+        let slot = planner.slot_before("unit", at("2026-03-04T00:00:00Z")).unwrap();
+        planner.settle("unit", slot, SlotState::Fulfilled, Some("b1")).unwrap();
+        assert_eq!(states(&planner), ["open", "fulfilled"]);
     }
 
     #[test]

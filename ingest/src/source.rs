@@ -24,7 +24,7 @@ pub enum SourceConfig {
     /// A folder of files.
     Directory(DirectoryConfig),
     /// An HTTP address.
-    Http(HttpConfig),
+    Http(Box<HttpConfig>),
     /// Nothing is fetched: deliveries are pushed.
     Push(PushConfig),
 }

@@ -57,7 +57,7 @@ impl Ingest {
             SourceConfig::Directory(directory) => directory.fetch(&request, &self.landing).await,
             SourceConfig::Http(http) => {
                 let around = self.around.clone();
-                HttpSource::new(&job.feed.feed_id, http.clone(), around).fetch(&request, &self.landing).await
+                HttpSource::new(&job.feed.feed_id, http.as_ref().clone(), around).fetch(&request, &self.landing).await
             }
             SourceConfig::Push(_) => Ok(Vec::new()),
         }

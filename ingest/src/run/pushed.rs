@@ -88,11 +88,13 @@ impl Ingest {
         let landed = self.land_all(&mut taken, &job, run, vec![Fetched { object, bytes }]).await?;
         let broken = || Error::new(ErrorKind::Warehouse, "a push landed without a batch");
         let batch_id = landed.deliveries.first().cloned().ok_or_else(broken)?;
+        // Whatever becomes of this process, the next run loads it: for its sender it is done.
         let end = RunEnd {
             step: "land",
-            outcome: "running",
+            outcome: "done",
             batch_id: Some(batch_id.clone()),
             bytes: Some(landed.bytes),
+            finished_at: Some(self.clock.now()),
             ..RunEnd::default()
         };
         self.books.note(&[(landed.run.clone(), end)])?;
@@ -107,6 +109,8 @@ impl Ingest {
     pub async fn end_push(&self, push: LandedPush, loaded: Result<RunReport>) -> Result<Option<BatchCounts>> {
         let counts = match loaded {
             Ok(_) => self.batch(&push.batch_id).await,
+            // It stays landed, and done.
+            Err(error) if error.kind() == ErrorKind::Stopped => return Err(error),
             Err(error) => Err(error),
         };
         let end = RunEnd {

@@ -10,6 +10,7 @@ pub mod landing;
 pub mod load;
 pub mod run;
 pub mod schedule;
+pub mod secret;
 pub mod service;
 pub mod source;
 pub mod span;

@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 
 use crate::deployment::Deployment;
 use crate::engine::Engine;
+use crate::environment;
 use crate::exit::Misuse;
 use crate::http::{App, Door, Server, StopSignal};
 use crate::token::Secret;
@@ -115,7 +116,8 @@ async fn service(
 ) -> anyhow::Result<Service> {
     let feeds = deployment.feeds()?;
     let warehouse = Arc::clone(deployment.warehouse());
-    let ingest = Arc::new(Ingest::open(Arc::clone(&warehouse), deployment.dir(), feeds, clock)?);
+    let ingest = Ingest::open(Arc::clone(&warehouse), deployment.dir(), feeds, clock)?;
+    let ingest = Arc::new(ingest.with_environment(environment::secret));
     let holder = Holder {
         address: server.map(|server| server.address().to_string()),
         secret: server.map(|_| secret.reveal().to_owned()),

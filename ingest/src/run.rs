@@ -27,6 +27,7 @@ use crate::feed::{Feed, Feeds};
 use crate::landing::Landing;
 use crate::load::{BatchReport, BatchState};
 use crate::schedule::Planner;
+use crate::secret::{Environment, no_environment};
 use crate::source::Fetched;
 
 /// Feeds fetched at the same time.
@@ -39,6 +40,7 @@ pub struct Ingest {
     feeds: Feeds,
     clock: Arc<Clock>,
     client: reqwest::Client,
+    environment: Environment,
     landing: Landing,
     books: Books,
     planner: Mutex<Planner>,
@@ -102,7 +104,13 @@ impl Ingest {
             feeds,
             clock,
             client,
+            environment: no_environment,
         })
+    }
+
+    /// The same, with where the secrets that feeds name by variable are looked up.
+    pub fn with_environment(self, environment: Environment) -> Self {
+        Self { environment, ..self }
     }
 
     /// The feeds of the deployment.

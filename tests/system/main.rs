@@ -8,4 +8,5 @@ mod deployment;
 mod killed;
 mod repeated;
 mod served;
+mod sources;
 mod traced;

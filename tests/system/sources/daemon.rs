@@ -59,7 +59,7 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         // Asked first: a server killed outright leaves its children and shared memory behind.
-        let _ = Command::new("kill").arg("-INT").arg(self.process.id().to_string()).status();
+        let _ = Command::new("kill").arg("-TERM").arg(self.process.id().to_string()).status();
         let deadline = Instant::now() + PATIENCE;
         while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < deadline {
             park_timeout(Duration::from_millis(20));

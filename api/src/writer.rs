@@ -33,8 +33,8 @@ pub async fn run(deployment: &Deployment, work: &Work) -> anyhow::Result<Value> 
     }
     let feeds = deployment.feeds()?;
     let warehouse = Arc::clone(deployment.warehouse());
-    let ingest = Ingest::open(Arc::clone(&warehouse), deployment.dir(), feeds, Arc::new(Clock::Wall))?
-        .with_environment(environment::secret);
+    let ingest = Ingest::open(Arc::clone(&warehouse), deployment.dir(), feeds, Arc::new(Clock::Wall))?;
+    let ingest = ingest.with_environment(environment::secret);
     // A misspelt feed is told before anything is waited for.
     work.jobs(&ingest)?;
     let writer = warehouse.writer(&holder("anze ingest run"), WAIT).await?;

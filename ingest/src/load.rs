@@ -4,6 +4,7 @@
 //! their order of arrival. A batch over its feed's limits is held whole: nothing of it stays.
 
 mod batch;
+mod cursor;
 mod record;
 
 use std::collections::BTreeMap;
@@ -265,6 +266,9 @@ impl DatasetLoader<'_, '_> {
         self.publication.append_system("finding", record::findings(loading, release));
         self.publication.append_system("batch", vec![record::batch(&loading.due, &report)]);
         self.publication.note_batch(&report.delivery.batch_id);
+        if let Some(cursor) = loading.cursor.as_ref().filter(|_| !loading.is_held()) {
+            cursor.keep(&report.delivery.feed_id, self.publication);
+        }
         self.reports.push(report);
         Ok(())
     }

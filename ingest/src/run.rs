@@ -30,7 +30,7 @@ use crate::landing::Landing;
 use crate::load::{BatchReport, BatchState};
 use crate::schedule::Planner;
 use crate::secret::{Environment, no_environment};
-use crate::source::{Fetched, Surroundings, shared_client};
+use crate::source::{Fetched, shared_client};
 
 /// Feeds fetched at the same time.
 const FETCHES: usize = 4;
@@ -41,7 +41,8 @@ pub struct Ingest {
     deployment: PathBuf,
     feeds: Feeds,
     clock: Arc<Clock>,
-    around: Surroundings,
+    client: reqwest::Client,
+    environment: Environment,
     landing: Landing,
     books: Books,
     planner: Mutex<Planner>,
@@ -93,25 +94,25 @@ impl Ingest {
     /// # Errors
     /// Warehouse; Refused, where the HTTP client cannot start.
     pub fn open(warehouse: Arc<Warehouse>, deployment: &Path, feeds: Feeds, clock: Arc<Clock>) -> Result<Self> {
-        let (deployment, client) = (deployment.to_owned(), shared_client()?);
+        let client = shared_client()?;
         Ok(Self {
             landing: Landing::of(&warehouse),
             books: Books::of(&warehouse)?,
             planner: Mutex::new(Planner::open(&warehouse)?),
             remembered: Mutex::default(),
             warehouse,
-            around: Surroundings { deployment: deployment.clone(), environment: no_environment, client },
             pushes: Mutex::default(),
-            deployment,
+            deployment: deployment.to_owned(),
             feeds,
             clock,
+            client,
+            environment: no_environment,
         })
     }
 
-    /// The same with an environment in which secrets of sources are looked up.
-    pub fn with_environment(mut self, environment: Environment) -> Self {
-        self.around.environment = environment;
-        self
+    /// The same, with where the secrets that feeds name by variable are looked up.
+    pub fn with_environment(self, environment: Environment) -> Self {
+        Self { environment, ..self }
     }
 
     /// The feeds of the deployment.

@@ -9,4 +9,5 @@ mod killed;
 mod pushed;
 mod repeated;
 mod served;
+mod sources;
 mod traced;

@@ -129,6 +129,11 @@ impl Publication<'_> {
         self.manifest.batches.push(batch_id.to_owned());
     }
 
+    /// Where a feed's incremental source stands so far.
+    pub fn cursor(&self, feed_id: &str) -> Option<&str> {
+        self.manifest.cursors.get(feed_id).map(String::as_str)
+    }
+
     /// Where a feed's incremental source stands after this release.
     pub fn set_cursor(&mut self, feed_id: &str, cursor: String) {
         self.manifest.cursors.insert(feed_id.to_owned(), cursor);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anze_warehouse::{contract, reference};
 use serde::{Deserialize, Deserializer};
 
-use super::{CatchUp, Deadline, Feed, Feeds, Mode, Overlap, Policy, Retry, Share, folder};
+use super::{CatchUp, Deadline, Feed, Feeds, Mode, Overlap, Policy, Retry, Share, folder, implied};
 use crate::decode::{ColumnConfig, ConfigFault, ConstantConfig, Format, FormatConfig, Mapping};
 use crate::error::{Error, ErrorKind, Result};
 use crate::schedule::CronSchedule;
@@ -39,7 +39,7 @@ struct FeedFile {
     #[serde(default)]
     takes_over: Vec<String>,
     source: SourceConfig,
-    format: FormatConfig,
+    format: Option<FormatConfig>,
     #[serde(default)]
     columns: BTreeMap<String, ColumnConfig>,
     #[serde(default)]
@@ -127,9 +127,17 @@ fn feed(feed_id: &str, text: &str) -> Result<Feed, Vec<String>> {
         return Err(faults);
     };
     let mut decoding_faults: Vec<ConfigFault> = Vec::new();
-    let format = Format::new(&file.format).map_err(|found| decoding_faults.extend(found)).ok();
+    let mut columns = file.columns;
+    let format = implied::format(&file.source, file.format, &mut columns).map_err(|found| decoding_faults.push(found));
+    let format = format.unwrap_or_default();
+    let format = Format::new(&format).map_err(|found| decoding_faults.extend(found)).ok();
     let mapping =
-        Mapping::new(&file.columns, &file.constants, &contract).map_err(|found| decoding_faults.extend(found)).ok();
+        Mapping::new(&columns, &file.constants, &contract).map_err(|found| decoding_faults.extend(found)).ok();
+    if let Some(mapping) = &mapping
+        && let Err(found) = implied::cursor(&file.source, file.mode, mapping)
+    {
+        decoding_faults.push(found);
+    }
     faults.extend(
         decoding_faults
             .into_iter()
@@ -272,6 +280,21 @@ insurer_code = "PICC"
         {
             assert!(with(&http.replace(sound, wrong)).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_cursor_of_an_http_source_is_a_column_of_ours_with_a_place_in_the_address() {
+        let with = |url: &str, cursor: &str| {
+            let text = GOOD.replace("url = \"https://feeds.example/policies?day={slot_date}\"", url);
+            feed("f", &text.replace("[format]", &format!("{cursor}\n[format]")))
+        };
+        let (asks, is_whole) = ("url = 'https://a.example/?since={cursor}'", "url = 'https://a.example/'");
+        let cursor = "cursor = { column = \"source_updated_at\", lag = \"2d\" }";
+        assert!(with(asks, cursor).is_ok(), "{:?}", with(asks, cursor).err());
+        assert!(with(is_whole, cursor).unwrap_err()[0].contains("source.cursor"));
+        assert!(with(asks, "").unwrap_err()[0].contains("source.cursor"));
+        let unknown = with(asks, &cursor.replace("source_updated_at", "no_such")).unwrap_err();
+        assert!(unknown[0].contains("no_such"), "{unknown:?}");
     }
 
     #[test]

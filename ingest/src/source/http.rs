@@ -27,6 +27,7 @@ pub use auth::AuthConfig;
 pub use client::shared_client;
 pub use paging::PagingConfig;
 
+use super::cursor::CursorConfig;
 use super::{Fetched, Request, Source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::landing::Landing;
@@ -42,6 +43,8 @@ use validators::Validators;
 pub struct HttpConfig {
     /// Address; `{slot_date}` and `{cursor}` stand for the slot's day and the cursor.
     url: AddressTemplate,
+    /// What `{cursor}` stands for.
+    cursor: Option<CursorConfig>,
     /// How we say who we are.
     auth: Option<AuthConfig>,
     /// Certificates (PEM) of a private authority that the source is trusted by, besides the system's.
@@ -69,7 +72,7 @@ pub struct HttpConfig {
     #[serde(default = "half_a_minute")]
     idle_timeout: Span,
     /// Largest answer taken, bytes; for each page of it.
-    #[serde(default = "largest")]
+    #[serde(default = "super::largest")]
     max_bytes: u64,
 }
 
@@ -93,10 +96,6 @@ fn to_connect() -> Span {
     Span(client::CONNECT)
 }
 
-fn largest() -> u64 {
-    16 << 30
-}
-
 fn most_pages() -> u64 {
     10_000
 }
@@ -117,6 +116,11 @@ const NOT_PLAIN: [&str; 9] = [
 impl HttpConfig {
     pub(super) fn fault(&self) -> Option<String> {
         let url = self.url.fault().map(|fault| format!("source.url: {fault}"));
+        let cursor = match (&self.cursor, self.url.has_cursor()) {
+            (None, true) => Some("source.cursor: say what {cursor} in source.url stands for".to_owned()),
+            (Some(_), false) => Some("source.cursor: has no place in source.url; write {cursor} there".to_owned()),
+            _ => None,
+        };
         let auth = self.auth.as_ref().and_then(AuthConfig::fault);
         let paging = self.paging.as_ref().and_then(PagingConfig::fault).map(str::to_owned);
         let headers = self.headers.iter().find_map(|(name, value)| {
@@ -132,7 +136,12 @@ impl HttpConfig {
         let zero = [("timeout", self.timeout), ("connect_timeout", self.connect_timeout)];
         let zero = zero.into_iter().chain([("idle_timeout", self.idle_timeout)]).find(|(_, span)| span.0.is_zero());
         let zero = zero.map(|(name, _)| format!("source.{name}: nothing can happen in no time"));
-        url.or(auth).or(paging).or(headers).or(checksum).or(zero)
+        url.or(cursor).or(auth).or(paging).or(headers).or(checksum).or(zero)
+    }
+
+    /// What `{cursor}` stands for.
+    pub(super) fn cursor(&self) -> Option<&CursorConfig> {
+        self.cursor.as_ref()
     }
 
     /// Whether a fetch may bring several objects, each a part of the whole.

@@ -42,6 +42,11 @@ impl AddressTemplate {
         }
     }
 
+    /// Whether it asks from a cursor on.
+    pub(super) fn has_cursor(&self) -> bool {
+        self.0.contains("{cursor}")
+    }
+
     /// The address for a slot.
     pub(super) fn fill(&self, request: &Request) -> Result<Url> {
         let cursor: String =
@@ -86,6 +91,21 @@ mod tests {
 
     fn url(text: &str) -> Url {
         Url::parse(text).unwrap()
+    }
+
+    #[test]
+    fn an_address_is_filled_with_the_day_of_the_slot_and_the_cursor() {
+        let mut request = Request {
+            deployment: std::path::PathBuf::new(),
+            slot_at: "2026-03-01T18:00:00Z".parse().unwrap(),
+            slot_date: "2026-03-02".parse().unwrap(),
+            cursor: Some("2026-02-28T16:00:00.000000Z".to_owned()),
+        };
+        let template = AddressTemplate::from("https://a.example/{slot_date}?since={cursor}");
+        let filled = template.fill(&request).unwrap();
+        assert_eq!(filled.as_str(), "https://a.example/2026-03-02?since=2026-02-28T16%3A00%3A00.000000Z");
+        request.cursor = None;
+        assert_eq!(template.fill(&request).unwrap().as_str(), "https://a.example/2026-03-02?since=");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The source against a server that fails on command.
 
+mod again;
 mod behaviour;
 mod paged;
+mod running;
 mod server;
 mod unchanged;
 

@@ -1,15 +1,10 @@
 //! Answers that are what they were: asked for by their marks, and standing where they are unchanged.
 
-use std::sync::Arc;
-
-use anze_warehouse::warehouse::Holder;
-
+use super::running::{FIRST_LOOK, running};
 use super::server::{Asked, Step, TestServer, answer};
 use super::*;
 use crate::clock::Clock;
-use crate::feed::Feeds;
 use crate::landing::{Delivery, landed_path};
-use crate::run::Ingest;
 
 const TAG: &str = "ETag: \"v1\"\r\nLast-Modified: Mon, 02 Mar 2026 00:00:00 GMT\r\n";
 const TEXT: &str = "code,name\nPICC,人保财险\n";
@@ -110,29 +105,14 @@ async fn pages_named_by_a_header_are_asked_for_whole_because_a_new_last_page_cha
 #[tokio::test]
 async fn a_slot_whose_answer_is_unchanged_is_fulfilled_by_the_batch_that_stands() {
     let server = TestServer::start(once).await;
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("feeds")).unwrap();
-    let feed = format!(
-        "dataset = \"insurer\"\nreporter = \"NFRA\"\nschedule = \"0 0 2 * * *\"\n\
-         [source]\nkind = \"http\"\nurl = \"{}\"\n[format]\nkind = \"csv\"\n",
-        server.url("127.0.0.1", "/insurers")
-    );
-    std::fs::write(folder.path().join("feeds/insurers.toml"), feed).unwrap();
-    let feeds = Feeds::load(folder.path()).unwrap();
-    let warehouse = Warehouse::open(&folder.path().join("data")).unwrap();
-    let holder = Holder { what: "test".into(), process: std::process::id(), address: None, secret: None };
-    let writer = warehouse.writer(&holder, Duration::from_secs(1)).await.unwrap();
-    let clock = Arc::new(Clock::at("2026-03-01T00:00:00Z".parse().unwrap()));
-    let ingest = Ingest::open(Arc::clone(&warehouse), folder.path(), feeds, Arc::clone(&clock)).unwrap();
+    let running = running(&server.url("127.0.0.1", "/insurers"), "", Clock::at(FIRST_LOOK.parse().unwrap())).await;
     let mut batches = 0;
-    // Slots are at 02:00 in Shanghai, which is 18:00 of the day before in UTC.
-    for day in ["2026-03-01T00:00:00Z", "2026-03-01T18:00:01Z", "2026-03-02T18:00:01Z"] {
-        clock.set(day.parse().unwrap());
-        batches += ingest.run_due(&writer).await.unwrap().batches.len();
+    for slot in ["2026-03-01T18:00:01Z", "2026-03-02T18:00:01Z"] {
+        batches += running.run_at(slot).await.batches.len();
     }
     assert_eq!((batches, server.asked().len()), (1, 2));
     assert_eq!(server.asked()[1].header("if-none-match"), Some("\"v1\""));
-    let slots = warehouse.live("slot").unwrap().rows().unwrap();
+    let slots = running.warehouse.live("slot").unwrap().rows().unwrap();
     assert_eq!(slots.len(), 2);
     assert!(slots.iter().all(|slot| slot["state"] == "fulfilled"), "{slots:?}");
     assert_eq!(slots[0]["fulfilled_by"], slots[1]["fulfilled_by"]);

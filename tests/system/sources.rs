@@ -2,6 +2,7 @@
 
 mod daemon;
 mod databases;
+mod https;
 mod line;
 mod s3;
 mod sftp;

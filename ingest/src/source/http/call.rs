@@ -221,5 +221,14 @@ fn failed(error: reqwest::Error) -> Error {
     } else {
         (ErrorKind::Retry, "the connection to the source broke")
     };
-    Error::caused(kind, what, error.without_url())
+    Error::new(kind, format!("{what}: {}", innermost(&error.without_url())))
+}
+
+/// The cause at the bottom, which says what is wrong (no such host, a certificate of nobody we know)
+/// where those above it say that something is.
+fn innermost(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => innermost(cause),
+        None => error.to_string(),
+    }
 }

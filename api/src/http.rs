@@ -15,6 +15,7 @@ mod metrics;
 mod openapi;
 mod overload;
 mod parameters;
+mod push;
 mod quarantine;
 mod records;
 mod releases;
@@ -65,6 +66,7 @@ fn routes(app: AppState) -> Routes {
         .post("/api/v1/feeds/{id}/run", Access::RunFeeds, feeds::run)
         .post("/api/v1/feeds/{id}/cancel", Access::RunFeeds, feeds::cancel)
         .post("/api/v1/runs", Access::RunFeeds, feeds::run_many)
+        .put("/api/v1/feeds/{id}/batches/{key}", Access::Push, push::put)
         .get("/api/v1/quarantine", Access::Rows, quarantine::list)
         .get("/api/v1/releases", Access::Releases, releases::list)
         .get("/api/v1/releases/{n}", Access::Releases, releases::show)

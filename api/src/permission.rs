@@ -64,6 +64,8 @@ pub enum Access {
     Feeds,
     /// Starting a run.
     RunFeeds,
+    /// Pushing deliveries, limited further by [`Permission::pushes_to`].
+    Push,
     /// What is published.
     Releases,
 }
@@ -149,7 +151,7 @@ impl Permission {
 
     /// Whether this caller may use routes of this kind at all.
     pub fn may(&self, access: Access) -> Result<(), Denied> {
-        use Access::{Dictionary, Evidence, Feeds, LandedLines, Metrics, Open, Pages, Releases, Rows};
+        use Access::{Dictionary, Evidence, Feeds, LandedLines, Metrics, Open, Pages, Push, Releases, Rows};
         let granted = match (self.role, access) {
             (_, Open | Pages) => true,
             (Role::Admin, _) => true,
@@ -158,7 +160,7 @@ impl Permission {
             (Role::Analyst, Metrics | Evidence | Dictionary | Feeds | Releases) => true,
             (Role::Analyst, Rows) => return self.whole_province(),
             (Role::Insurer, Metrics | Evidence | Dictionary | Feeds | Releases) => true,
-            (Role::Reporter, Feeds | Dictionary) => true,
+            (Role::Reporter, Feeds | Dictionary | Push) => true,
             (Role::Public, Metrics) => true,
             _ => false,
         };
@@ -177,6 +179,15 @@ impl Permission {
             Role::Insurer => self.scope.insurers.iter().any(|own| own == feed.reporter),
             Role::Reporter => self.scope.feeds.iter().any(|own| own == feed.feed_id),
             Role::Public => false,
+        }
+    }
+
+    /// Whether deliveries of this feed are taken from this caller.
+    pub fn pushes_to(&self, feed_id: &str) -> bool {
+        match self.role {
+            Role::Admin => true,
+            Role::Reporter => self.scope.feeds.iter().any(|own| own == feed_id),
+            _ => false,
         }
     }
 
@@ -201,7 +212,7 @@ impl Permission {
 mod tests {
     use super::*;
 
-    const ALL: [Access; 10] = [
+    const ALL: [Access; 11] = [
         Access::Open,
         Access::Pages,
         Access::Metrics,
@@ -211,6 +222,7 @@ mod tests {
         Access::Dictionary,
         Access::Feeds,
         Access::RunFeeds,
+        Access::Push,
         Access::Releases,
     ];
 
@@ -225,15 +237,15 @@ mod tests {
 
     #[test]
     fn the_matrix_of_roles_and_accesses_is_this() {
-        // Open, Pages, Metrics, Evidence, Rows, LandedLines, Dictionary, Feeds, RunFeeds, Releases
-        assert_eq!(granted(&Permission::whole(Role::Admin)), "xxxxxxxxxx");
-        assert_eq!(granted(&Permission::whole(Role::Official)), "xxxxxxxx.x");
-        assert_eq!(granted(&Permission::whole(Role::Analyst)), "xxxxx.xx.x");
-        assert_eq!(granted(&Permission::whole(Role::Insurer)), "xxxx..xx.x");
-        assert_eq!(granted(&Permission::whole(Role::Reporter)), "xx....xx..");
-        assert_eq!(granted(&Permission::whole(Role::Public)), "xxx.......");
-        assert_eq!(granted(&scoped(Role::Official)), "xxxx..xx.x");
-        assert_eq!(granted(&scoped(Role::Analyst)), "xxxx..xx.x");
+        // Open, Pages, Metrics, Evidence, Rows, LandedLines, Dictionary, Feeds, RunFeeds, Push, Releases
+        assert_eq!(granted(&Permission::whole(Role::Admin)), "xxxxxxxxxxx");
+        assert_eq!(granted(&Permission::whole(Role::Official)), "xxxxxxxx..x");
+        assert_eq!(granted(&Permission::whole(Role::Analyst)), "xxxxx.xx..x");
+        assert_eq!(granted(&Permission::whole(Role::Insurer)), "xxxx..xx..x");
+        assert_eq!(granted(&Permission::whole(Role::Reporter)), "xx....xx.x.");
+        assert_eq!(granted(&Permission::whole(Role::Public)), "xxx........");
+        assert_eq!(granted(&scoped(Role::Official)), "xxxx..xx..x");
+        assert_eq!(granted(&scoped(Role::Analyst)), "xxxx..xx..x");
     }
 
     #[test]
@@ -260,6 +272,19 @@ mod tests {
         assert!(with(Role::Reporter, feeds("picc-policy")).sees_feed(feed));
         assert!(!with(Role::Reporter, feeds("picc-claim")).sees_feed(feed));
         assert!(!Permission::whole(Role::Public).sees_feed(feed));
+    }
+
+    #[test]
+    fn a_reporter_pushes_to_the_feeds_it_is_named_for_and_nobody_else_but_the_admin_does() {
+        let feeds = Scope { feeds: vec!["picc-policy".to_owned()], ..Scope::default() };
+        let with = |role| Permission { scope: feeds.clone(), ..Permission::whole(role) };
+        assert!(with(Role::Reporter).pushes_to("picc-policy"));
+        assert!(!with(Role::Reporter).pushes_to("picc-claim"));
+        assert!(!Permission::whole(Role::Reporter).pushes_to("picc-policy"), "no feed named, none given");
+        assert!(Permission::whole(Role::Admin).pushes_to("picc-policy"));
+        for role in [Role::Official, Role::Analyst, Role::Insurer, Role::Public] {
+            assert!(!with(role).pushes_to("picc-policy"), "{role:?}");
+        }
     }
 
     #[test]

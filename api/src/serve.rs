@@ -119,8 +119,10 @@ async fn service(
     let warehouse = Arc::clone(deployment.warehouse());
     let settings = deployment.settings();
     let webhook = webhook(&settings.alerts)?;
-    let ingest = Ingest::open(Arc::clone(&warehouse), deployment.dir(), feeds, clock)?;
-    let ingest = Arc::new(ingest.with_limits(settings.schedule.fetch_limits()));
+    let ingest = Ingest::open(Arc::clone(&warehouse), deployment.dir(), feeds, clock)?
+        .with_limits(settings.schedule.fetch_limits())
+        .with_environment(environment::secret);
+    let ingest = Arc::new(ingest);
     let holder = Holder {
         address: server.map(|server| server.address().to_string()),
         secret: server.map(|_| secret.reveal().to_owned()),

@@ -9,6 +9,7 @@ use anze_warehouse::warehouse::Holder;
 use serde_json::Value;
 
 use crate::deployment::Deployment;
+use crate::environment;
 use crate::handover;
 use crate::run_report;
 use crate::work::Work;
@@ -33,7 +34,8 @@ pub async fn run(deployment: &Deployment, work: &Work) -> anyhow::Result<Value> 
     let feeds = deployment.feeds()?;
     let warehouse = Arc::clone(deployment.warehouse());
     let ingest = Ingest::open(Arc::clone(&warehouse), deployment.dir(), feeds, Arc::new(Clock::Wall))?;
-    let ingest = ingest.with_limits(deployment.settings().schedule.fetch_limits());
+    let ingest =
+        ingest.with_limits(deployment.settings().schedule.fetch_limits()).with_environment(environment::secret);
     // A misspelt feed is told before anything is waited for.
     work.jobs(&ingest)?;
     let writer = warehouse.writer(&holder("anze ingest run"), WAIT).await?;

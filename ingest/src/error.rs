@@ -1,6 +1,7 @@
 //! The one error of ingestion: what the caller can do, in a sentence, with its cause.
 
 use std::fmt;
+use std::time::Duration;
 
 /// What a caller can do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,7 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    retry_after: Option<Duration>,
 }
 
 /// Results of this crate.
@@ -31,7 +33,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error without a cause from below.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), source: None, retry_after: None }
     }
 
     /// An error caused by another.
@@ -40,7 +42,18 @@ impl Error {
         message: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { kind, message: message.into(), source: Some(source.into()) }
+        Self { kind, message: message.into(), source: Some(source.into()), retry_after: None }
+    }
+
+    /// The same error, with the wait that the other side asked for.
+    pub fn with_retry_after(self, wait: Option<Duration>) -> Self {
+        Self { retry_after: wait, ..self }
+    }
+
+    /// How long the source asked us to wait before the next try (`Retry-After`); whoever tries again
+    /// waits at least so long, up to the longest wait of the feed.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// What the caller can do about it.

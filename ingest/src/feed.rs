@@ -3,6 +3,7 @@
 //! One `feeds/<feed_id>.toml` each. Everything wrong in a feed is refused before anything runs,
 //! naming file, line and key.
 
+mod implied;
 mod load;
 
 use std::collections::BTreeMap;

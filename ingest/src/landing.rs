@@ -17,10 +17,12 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Bytes on their way in: complete and hashed, not landed yet.
+/// Bytes on their way in: complete and hashed, not landed yet, or landed once before.
 #[derive(Debug)]
 pub struct Incoming {
     file: PathBuf,
+    /// They lie in their landing place already, from an earlier delivery.
+    is_landed: bool,
     /// SHA-256 in lower-case hexadecimal.
     pub sha256: String,
     /// Size in bytes.
@@ -30,7 +32,19 @@ pub struct Incoming {
 impl Drop for Incoming {
     fn drop(&mut self) {
         // Landed files were renamed away; what is still here was not wanted.
-        let _ = fs::remove_file(&self.file);
+        if !self.is_landed {
+            let _ = fs::remove_file(&self.file);
+        }
+    }
+}
+
+impl Incoming {
+    /// Opens the bytes for reading from their beginning.
+    ///
+    /// # Errors
+    /// Warehouse.
+    pub fn open(&self) -> Result<BufReader<File>> {
+        Ok(BufReader::with_capacity(1 << 16, File::open(&self.file)?))
     }
 }
 
@@ -107,6 +121,19 @@ impl Landing {
         .await
     }
 
+    /// Bytes that landed before and are delivered again without being sent: the source says that
+    /// what it has is still what it gave. `None` where they lie here no more.
+    pub fn landed_before(&self, sha256: &str) -> Option<Incoming> {
+        let file = self.data.join(landed_path(sha256));
+        let size = fs::metadata(&file).ok()?.len();
+        Some(Incoming { file, is_landed: true, sha256: sha256.to_owned(), size })
+    }
+
+    /// The folder of the live files, where a source may remember what costs only a fetch to lose.
+    pub fn live_folder(&self) -> PathBuf {
+        self.data.join("live")
+    }
+
     /// Lands bytes for a delivery and notes it as pending; both survive a power cut.
     ///
     /// # Errors
@@ -117,6 +144,10 @@ impl Landing {
             let target = landing.data.join(&delivery.landed_path);
             make_folder(target.parent().unwrap_or(&landing.data))?;
             if !target.exists() {
+                if incoming.is_landed {
+                    let what = "bytes that lay landed are gone from their place; they will be fetched anew";
+                    return Err(Error::new(ErrorKind::Retry, what));
+                }
                 fs::rename(&incoming.file, &target)?;
                 sync_folder(target.parent().unwrap_or(&landing.data))?;
             }
@@ -233,7 +264,11 @@ impl Receiving {
         let number = INCOMING.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("{}-{number}", std::process::id()));
         let file = File::create(&path)?;
-        Ok(Self { file, digest: Sha256::new(), incoming: Incoming { file: path, sha256: String::new(), size: 0 } })
+        Ok(Self {
+            file,
+            digest: Sha256::new(),
+            incoming: Incoming { file: path, is_landed: false, sha256: String::new(), size: 0 },
+        })
     }
 
     fn write(&mut self, part: &[u8]) -> Result<()> {

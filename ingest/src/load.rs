@@ -4,6 +4,7 @@
 //! their order of arrival. A batch over its feed's limits is held whole: nothing of it stays.
 
 mod batch;
+mod cursor;
 mod record;
 
 use std::collections::BTreeMap;
@@ -323,6 +324,9 @@ impl DatasetLoader {
         self.change.append_system_batch("finding", record::findings(loading, release)?);
         self.change.append_system("batch", vec![record::batch(&loading.due, &report)]);
         self.change.note_batch(&report.delivery.batch_id);
+        if let Some(cursor) = loading.cursor.as_ref().filter(|_| !loading.is_held()) {
+            cursor.keep(&report.delivery.feed_id, &mut self.change);
+        }
         self.reports.push(report);
         Ok(())
     }

@@ -7,6 +7,7 @@ mod fetching;
 mod landing;
 mod lanes;
 mod loading;
+mod pushed;
 mod remembered;
 mod shipped;
 mod taken;
@@ -26,16 +27,18 @@ pub(crate) use fetching::{Halt, Halts};
 pub(crate) use landing::Landed;
 pub use lanes::FetchLimits;
 use lanes::Lanes;
+pub use pushed::{BatchCounts, LandedPush, Pushed};
 use remembered::{KnownTaken, KnownWorkdays};
 
 use crate::books::{Books, Run};
 use crate::clock::Clock;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::feed::{Feed, Feeds};
 use crate::landing::Landing;
 use crate::load::{BatchReport, BatchState};
 use crate::schedule::{Alerts, Planner};
-use crate::source::Fetched;
+use crate::secret::{Environment, no_environment};
+use crate::source::{Fetched, shared_client};
 
 /// Ingestion of one deployment.
 ///
@@ -46,6 +49,7 @@ pub struct Ingest {
     feeds: Feeds,
     clock: Arc<Clock>,
     client: reqwest::Client,
+    environment: Environment,
     landing: Landing,
     books: Books,
     lanes: Lanes,
@@ -53,6 +57,8 @@ pub struct Ingest {
     alerts: Mutex<Alerts>,
     taken: Mutex<KnownTaken>,
     workdays: Mutex<KnownWorkdays>,
+    /// Held while a push is compared with those before it and lands.
+    pushes: Mutex<()>,
     /// Batches landed by runs under way, which hand them over for loading themselves.
     claimed: std::sync::Mutex<HashSet<String>>,
     /// Sources that stand in for those of the feeds.
@@ -105,10 +111,7 @@ impl Ingest {
     /// # Errors
     /// Warehouse; Refused, where the HTTP client cannot start.
     pub fn open(warehouse: Arc<Warehouse>, deployment: &Path, feeds: Feeds, clock: Arc<Clock>) -> Result<Self> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| Error::caused(ErrorKind::Refused, "the HTTP client does not start", error))?;
+        let client = shared_client()?;
         Ok(Self {
             landing: Landing::of(&warehouse),
             books: Books::of(&warehouse)?,
@@ -119,10 +122,12 @@ impl Ingest {
             workdays: Mutex::default(),
             claimed: std::sync::Mutex::default(),
             warehouse,
+            pushes: Mutex::default(),
             deployment: deployment.to_owned(),
             feeds,
             clock,
             client,
+            environment: no_environment,
             #[cfg(test)]
             fakes: std::collections::BTreeMap::new(),
         })
@@ -132,6 +137,12 @@ impl Ingest {
     #[must_use]
     pub fn with_limits(self, limits: FetchLimits) -> Self {
         Self { lanes: Lanes::new(limits), ..self }
+    }
+
+    /// The same, with where the secrets that feeds name by variable are looked up.
+    #[must_use]
+    pub fn with_environment(self, environment: Environment) -> Self {
+        Self { environment, ..self }
     }
 
     /// The feeds of the deployment.

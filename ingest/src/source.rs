@@ -1,7 +1,15 @@
 //! Sources: where a feed's bytes come from. One kind, one file.
 
+pub mod cursor;
+mod database;
 mod directory;
 mod http;
+mod mysql;
+mod postgres;
+mod push;
+mod s3;
+mod seen;
+mod sftp;
 
 use std::path::PathBuf;
 
@@ -9,8 +17,15 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
+use cursor::{CursorConfig, Named};
+pub use database::{DatabaseConfig, MISSING};
 pub use directory::DirectoryConfig;
-pub use http::{HttpConfig, HttpSource};
+pub use http::{HttpConfig, HttpSource, Surroundings, shared_client};
+pub use mysql::MysqlSource;
+pub use postgres::PostgresSource;
+pub use push::{PushConfig, PushKey};
+pub use s3::{S3Config, S3Source};
+pub use sftp::{SftpConfig, SftpSource};
 
 use crate::error::Result;
 use crate::landing::Incoming;
@@ -22,7 +37,17 @@ pub enum SourceConfig {
     /// A folder of files.
     Directory(DirectoryConfig),
     /// An HTTP address.
-    Http(HttpConfig),
+    Http(Box<HttpConfig>),
+    /// A bucket of S3 or a compatible store.
+    S3(S3Config),
+    /// A folder of an SFTP server.
+    Sftp(SftpConfig),
+    /// A table or query of a PostgreSQL database.
+    Postgres(DatabaseConfig),
+    /// A table or query of a MySQL or MariaDB database.
+    Mysql(DatabaseConfig),
+    /// Nothing is fetched: deliveries are pushed.
+    Push(PushConfig),
 }
 
 impl SourceConfig {
@@ -31,6 +56,11 @@ impl SourceConfig {
         match self {
             Self::Directory(_) => "directory",
             Self::Http(_) => "http",
+            Self::S3(_) => "s3",
+            Self::Sftp(_) => "sftp",
+            Self::Postgres(_) => "postgres",
+            Self::Mysql(_) => "mysql",
+            Self::Push(_) => "push",
         }
     }
 
@@ -39,8 +69,43 @@ impl SourceConfig {
         match self {
             Self::Directory(config) => config.fault(),
             Self::Http(config) => config.fault(),
+            Self::S3(config) => config.fault(),
+            Self::Sftp(config) => config.fault(),
+            Self::Postgres(config) | Self::Mysql(config) => config.fault(),
+            Self::Push(config) => config.fault(),
         }
     }
+
+    /// Its cursor, and whose column that names.
+    pub(crate) fn cursor(&self) -> Option<(&CursorConfig, Named)> {
+        match self {
+            Self::Postgres(config) | Self::Mysql(config) => {
+                config.cursor.as_ref().map(|cursor| (cursor, Named::Theirs))
+            }
+            Self::Http(config) => config.cursor().map(|cursor| (cursor, Named::Ours)),
+            _ => None,
+        }
+    }
+
+    /// Whether its slots wait for a push instead of being run.
+    pub fn is_push(&self) -> bool {
+        matches!(self, Self::Push(_))
+    }
+
+    /// Whether one delivery may be a part of the whole only.
+    pub(crate) fn is_paged(&self) -> bool {
+        matches!(self, Self::Http(config) if config.is_paged())
+    }
+
+    /// Whether it writes its files itself, so that their format is implied.
+    pub(crate) fn writes_its_own(&self) -> bool {
+        matches!(self, Self::Postgres(_) | Self::Mysql(_))
+    }
+}
+
+/// Largest object taken where a feed says nothing else, bytes.
+fn largest() -> u64 {
+    16 << 30
 }
 
 /// What a source is asked for.

@@ -6,6 +6,8 @@ mod broken_rows;
 mod delivery;
 mod deployment;
 mod killed;
+mod pushed;
 mod repeated;
 mod served;
+mod sources;
 mod traced;

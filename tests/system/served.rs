@@ -14,21 +14,21 @@ use crate::deployment::Deployment;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that is ended with its test.
-struct Server {
+pub struct Server {
     process: Child,
     host: String,
 }
 
 /// What the server answered.
-struct Reply {
-    status: u16,
+pub struct Reply {
+    pub status: u16,
     head: String,
-    body: String,
+    pub body: String,
 }
 
 impl Server {
     /// Starts on a free port and waits until it is ready.
-    fn start(deployment: &Deployment) -> Self {
+    pub fn start(deployment: &Deployment) -> Self {
         let mut command = deployment.command(&["serve", "--bind", "127.0.0.1:0"]);
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut address = String::new();
@@ -41,10 +41,19 @@ impl Server {
     }
 
     fn get(&self, path: &str, known: Option<&str>) -> Reply {
+        let known = known.map(|etag| format!("If-None-Match: {etag}\r\n")).unwrap_or_default();
+        self.send("GET", path, &known, "")
+    }
+
+    /// Sends a request with further headers and a body.
+    pub fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> Reply {
         let mut connection = TcpStream::connect(&self.host).unwrap();
         connection.set_read_timeout(Some(PATIENCE)).unwrap();
-        let known = known.map(|etag| format!("If-None-Match: {etag}\r\n")).unwrap_or_default();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{known}Connection: close\r\n\r\n", self.host);
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}",
+            self.host
+        );
         connection.write_all(request.as_bytes()).unwrap();
         let mut answer = Vec::new();
         connection.read_to_end(&mut answer).unwrap();
@@ -55,7 +64,7 @@ impl Server {
     }
 
     /// Asks it to stop, and waits for its end.
-    fn stop(mut self) -> ExitStatus {
+    pub fn stop(mut self) -> ExitStatus {
         let asked = Command::new("kill").arg("-TERM").arg(self.process.id().to_string()).status().unwrap();
         assert!(asked.success());
         until("the server has ended", || self.process.try_wait().unwrap())
@@ -78,13 +87,13 @@ impl Reply {
         })
     }
 
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 }
 
 /// Looks again until there is something to see.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {

@@ -120,11 +120,6 @@ impl Publication<'_> {
         self.last.as_ref()
     }
 
-    /// Where a feed's incremental source stands after this release.
-    pub fn set_cursor(&mut self, feed_id: &str, cursor: String) {
-        self.manifest.cursors.insert(feed_id.to_owned(), cursor);
-    }
-
     /// Appends rows to a system table of the release.
     pub fn append_system(&mut self, table: &str, rows: Vec<LiveRow>) {
         self.noted.add(table, rows);

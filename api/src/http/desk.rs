@@ -1,8 +1,10 @@
 //! The desk where runs are asked for: the service behind it fetches side by side and writes one load after the other.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use anze_ingest::run::{LandedPush, Publish};
 use anze_ingest::service::ServiceHandle;
 use anze_ingest::{ErrorKind, Ingest};
 use axum::http::StatusCode;
@@ -13,6 +15,9 @@ use tokio::task::JoinSet;
 use crate::problem::{Problem, causes};
 use crate::run_report;
 use crate::work::Work;
+
+/// What will be told of work that was asked for.
+pub type Told = Pin<Box<dyn Future<Output = Result<Value, Problem>> + Send>>;
 
 /// Where runs are asked for.
 #[derive(Default)]
@@ -30,23 +35,39 @@ impl RunDesk {
     }
 
     /// Asks for a run. It goes on whether or not anybody waits for what is returned.
-    pub fn start(
-        &self,
-        work: &Work,
-        asked_by: String,
-    ) -> Result<impl Future<Output = Result<Value, Problem>> + Send + use<>, Problem> {
+    pub fn start(&self, work: &Work, asked_by: String) -> Result<Told, Problem> {
         let (ingest, service) = self.service.get().cloned().ok_or_else(not_here)?;
         let (jobs, publish) = work.jobs(&ingest)?;
+        Ok(self.answered(async move {
+            let report = service.run(jobs, publish, &asked_by).await;
+            report.map(|report| run_report::json(&report)).map_err(|error| failed(&error))
+        }))
+    }
+
+    /// Who lands what is pushed.
+    pub fn ingest(&self) -> Result<Arc<Ingest>, Problem> {
+        self.service.get().map(|(ingest, _)| Arc::clone(ingest)).ok_or_else(not_here)
+    }
+
+    /// Asks for a push that has landed to be loaded. It goes on whether or not anybody waits.
+    pub fn load_push(&self, push: LandedPush, asked_by: String) -> Result<Told, Problem> {
+        let (ingest, service) = self.service.get().cloned().ok_or_else(not_here)?;
+        Ok(self.answered(async move {
+            let loaded = service.run(Vec::new(), Publish::Once, &asked_by).await;
+            ingest.end_push(push, loaded).await.map(|_| Value::Null).map_err(|error| failed(&error))
+        }))
+    }
+
+    /// Does work that goes on whether or not anybody waits for what is returned.
+    fn answered(&self, work: impl Future<Output = Result<Value, Problem>> + Send + 'static) -> Told {
         let (done, answer) = oneshot::channel();
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         while running.try_join_next().is_some() {}
         running.spawn(async move {
-            let report = service.run(jobs, publish, &asked_by).await;
-            let told = report.map(|report| run_report::json(&report)).map_err(|error| failed(&error));
             // Nobody may be waiting; the run is in the books all the same.
-            let _ = done.send(told);
+            let _ = done.send(work.await);
         });
-        Ok(async move { answer.await.map_err(|_| Problem::internal(&"a run broke off"))? })
+        Box::pin(async move { answer.await.map_err(|_| Problem::internal(&"a run broke off"))? })
     }
 
     /// Ends the fetch of a feed that is under way; `false` where there is none to end.
@@ -72,7 +93,8 @@ fn not_here() -> Problem {
     )
 }
 
-fn failed(error: &anze_ingest::Error) -> Problem {
+/// An error of ingestion, as a caller is told.
+pub fn failed(error: &anze_ingest::Error) -> Problem {
     match error.kind() {
         ErrorKind::Stopped => {
             let detail = error.to_string();

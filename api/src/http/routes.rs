@@ -8,7 +8,7 @@ use axum::handler::Handler;
 use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, get, post, put};
 
 use super::door::Caller;
 use super::state::AppState;
@@ -52,6 +52,15 @@ impl Routes {
         T: 'static,
     {
         self.add("post", path, access, post(handler))
+    }
+
+    /// A route that takes something in under a name that the caller gives it.
+    pub fn put<H, T>(self, path: &'static str, access: Access, handler: H) -> Self
+    where
+        H: Handler<T, AppState>,
+        T: 'static,
+    {
+        self.add("put", path, access, put(handler))
     }
 
     fn add(mut self, method: &'static str, path: &'static str, access: Access, route: MethodRouter<AppState>) -> Self {

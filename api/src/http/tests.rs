@@ -1,5 +1,7 @@
 //! The endpoint as a whole, spoken to over a socket as any client would.
 
+mod push;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -32,7 +34,10 @@ struct Running {
 }
 
 async fn running(role: Role) -> Running {
-    let folder = tempfile::tempdir().unwrap();
+    running_in(tempfile::tempdir().unwrap(), role).await
+}
+
+async fn running_in(folder: tempfile::TempDir, role: Role) -> Running {
     let mut settings = Settings::default();
     settings.server.loopback_role = role;
     let deployment = Arc::new(Deployment::with_settings(folder.path(), settings).unwrap());

@@ -260,7 +260,7 @@ pub struct ConfigFault {
 }
 
 impl ConfigFault {
-    pub(super) fn new(key: &[&str], message: impl Into<String>) -> Self {
+    pub(crate) fn new(key: &[&str], message: impl Into<String>) -> Self {
         Self { key: key.iter().map(ToString::to_string).collect(), message: message.into() }
     }
 }

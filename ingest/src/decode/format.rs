@@ -128,6 +128,11 @@ impl Format {
         self
     }
 
+    /// The zone of times that carry none.
+    pub fn zone(&self) -> chrono_tz::Tz {
+        self.zone.tz()
+    }
+
     /// Bytes of a landed file as text for people; U+FFFD stands for what cannot be decoded.
     pub fn readable(&self, bytes: &[u8]) -> String {
         self.encoding.lossy(bytes)

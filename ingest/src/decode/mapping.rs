@@ -131,6 +131,25 @@ impl Mapping {
         Arc::new(Schema::new(columns.map(|mapped| mapped.column.field().with_nullable(true)).collect::<Vec<Field>>()))
     }
 
+    /// One of our columns by its name.
+    pub(crate) fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().map(|mapped| &mapped.column).find(|column| column.name == name)
+    }
+
+    /// The column of ours that a column of theirs becomes with its values as they are: not scaled,
+    /// translated, or written in a way of their own.
+    pub(crate) fn as_written(&self, title: &str) -> Option<&Column> {
+        let is_it = |mapped: &&MappedColumn| match &mapped.origin {
+            Origin::SameName => mapped.column.name == title,
+            Origin::Theirs(theirs) => {
+                let is_changed = theirs.factor.is_some() || theirs.pattern.is_some() || !theirs.translations.is_empty();
+                theirs.title == trimmed(title) && !is_changed
+            }
+            _ => false,
+        };
+        self.columns.iter().find(is_it).map(|mapped| &mapped.column)
+    }
+
     fn map(&mut self, title: &str, config: &ColumnConfig) -> Result<(), Vec<ConfigFault>> {
         // Columns mostly stand on one line each, so the line is found by the title.
         let fault = |key: &str, message: String| {

@@ -19,6 +19,11 @@ impl Zone {
         name.parse().map(Self).map_err(|_| format!("\"{name}\" is not a time zone; write it as Asia/Shanghai or UTC"))
     }
 
+    /// The zone itself.
+    pub(super) fn tz(self) -> Tz {
+        self.0
+    }
+
     /// Microseconds since 1970 of a local time, as UTC.
     ///
     /// Times that the clocks skipped or showed twice are not guessed at.

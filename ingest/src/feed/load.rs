@@ -8,7 +8,7 @@ use std::time::Duration;
 use anze_warehouse::{contract, reference};
 use serde::{Deserialize, Deserializer};
 
-use super::{CatchUp, Deadline, Feed, Feeds, Mode, Overlap, Policy, Retry, Share, folder};
+use super::{CatchUp, Deadline, Feed, Feeds, Mode, Overlap, Policy, Retry, Share, folder, implied};
 use crate::decode::{ColumnConfig, ConfigFault, ConstantConfig, Format, FormatConfig, Mapping};
 use crate::error::{Error, ErrorKind, Result};
 use crate::schedule::CronSchedule;
@@ -41,7 +41,7 @@ struct FeedFile {
     #[serde(default)]
     takes_over: Vec<String>,
     source: SourceConfig,
-    format: FormatConfig,
+    format: Option<FormatConfig>,
     #[serde(default)]
     columns: BTreeMap<String, ColumnConfig>,
     #[serde(default)]
@@ -117,15 +117,29 @@ fn feed(feed_id: &str, text: &str) -> Result<Feed, Vec<String>> {
     if let Some(message) = file.source.fault() {
         fault(&["source"], message);
     }
+    if file.mode == Mode::Snapshot && file.source.is_paged() {
+        fault(
+            &["mode"],
+            "a snapshot is the whole truth in one answer; source.paging would make each page one".to_owned(),
+        );
+    }
     let Some(contract) = contract::builtin().dataset(&file.dataset).map(Arc::clone) else {
         let known: Vec<&str> = contract::builtin().datasets().iter().map(|c| c.name.as_str()).collect();
         fault(&["dataset"], format!("`{}` is no dataset; there are {}", file.dataset, known.join(", ")));
         return Err(faults);
     };
     let mut decoding_faults: Vec<ConfigFault> = Vec::new();
-    let format = Format::new(&file.format).map_err(|found| decoding_faults.extend(found)).ok();
+    let mut columns = file.columns;
+    let format = implied::format(&file.source, file.format, &mut columns).map_err(|found| decoding_faults.push(found));
+    let format = format.unwrap_or_default();
+    let format = Format::new(&format).map_err(|found| decoding_faults.extend(found)).ok();
     let mapping =
-        Mapping::new(&file.columns, &file.constants, &contract).map_err(|found| decoding_faults.extend(found)).ok();
+        Mapping::new(&columns, &file.constants, &contract).map_err(|found| decoding_faults.extend(found)).ok();
+    if let Some(mapping) = &mapping
+        && let Err(found) = implied::cursor(&file.source, file.mode, mapping)
+    {
+        decoding_faults.push(found);
+    }
     faults.extend(
         decoding_faults
             .into_iter()
@@ -242,6 +256,48 @@ insurer_code = "PICC"
         assert_eq!(feed.contract.name, "policy");
         assert_eq!(feed.retry.attempts, 5);
         assert!(feed.policy.max_quarantined.is_exceeded_by(6, 100));
+    }
+
+    #[test]
+    fn pages_are_no_snapshot() {
+        let paged = GOOD.replace("[format]", "paging = { kind = \"next_link\" }\n[format]");
+        assert!(feed("picc-policy", &paged).is_ok());
+        let snapshot = paged.replace("dataset =", "mode = \"snapshot\"\ndataset =");
+        let faults = feed("picc-policy", &snapshot).unwrap_err();
+        assert!(faults[0].contains("line 3: mode"), "{faults:?}");
+    }
+
+    #[test]
+    fn a_push_feed_and_every_key_of_an_http_source_are_read() {
+        let (before, _) = GOOD.split_once("[source]").unwrap();
+        let with = |source: &str| feed("f", &format!("{before}[source]\n{source}\n[format]\nkind = \"csv\"\n"));
+        assert!(with("kind = 'push'\nmax_bytes = 1000").unwrap().source.is_push());
+        assert!(with("kind = 'push'\nurl = 'x'").is_err());
+        let http = "kind = 'http'\nurl = 'https://a.example/?day={slot_date}'\nca_file = 'ca.pem'\nmax_pages = 5\n\
+            auth = { basic = { user = 'me', password_env = 'P' }, client_certificate = { pem_file = 'me.pem' } }\n\
+            headers = { Accept = 'text/csv' }\nchecksum = { header = 'Content-Digest' }\nallowed_hosts = ['b.example']\n\
+            timeout = '5m'\nconnect_timeout = '5s'\nidle_timeout = '1m'\nmax_bytes = 1000\n\
+            paging = { kind = 'page', size_parameter = 'n', size = 100, ends = 'fewer', rows = '/data' }";
+        assert!(with(http).is_ok(), "{:?}", with(http).err());
+        for (sound, wrong) in [("Accept", "Cookie"), ("'5m'", "'0s'"), ("size = 100, ", ""), ("Content-Digest", "a b")]
+        {
+            assert!(with(&http.replace(sound, wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_of_an_http_source_is_a_column_of_ours_with_a_place_in_the_address() {
+        let with = |url: &str, cursor: &str| {
+            let text = GOOD.replace("url = \"https://feeds.example/policies?day={slot_date}\"", url);
+            feed("f", &text.replace("[format]", &format!("{cursor}\n[format]")))
+        };
+        let (asks, is_whole) = ("url = 'https://a.example/?since={cursor}'", "url = 'https://a.example/'");
+        let cursor = "cursor = { column = \"source_updated_at\", lag = \"2d\" }";
+        assert!(with(asks, cursor).is_ok(), "{:?}", with(asks, cursor).err());
+        assert!(with(is_whole, cursor).unwrap_err()[0].contains("source.cursor"));
+        assert!(with(asks, "").unwrap_err()[0].contains("source.cursor"));
+        let unknown = with(asks, &cursor.replace("source_updated_at", "no_such")).unwrap_err();
+        assert!(unknown[0].contains("no_such"), "{unknown:?}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use super::cursor::CursorWatch;
 use super::{BatchReport, Due, Outcomes};
 use crate::check::{Checked, Held, Reason, Remark};
 use crate::decode::Span;
@@ -61,6 +62,8 @@ pub(super) struct Loading {
     held_in_contest: u64,
     pub(super) findings: Vec<Finding>,
     pub(super) refused: Option<(String, String)>,
+    /// How far its feed's cursor moves with it.
+    pub(super) cursor: Option<CursorWatch>,
     read: u64,
     accepted: u64,
     superseded: u64,
@@ -70,6 +73,7 @@ pub(super) struct Loading {
 impl Loading {
     pub(super) fn new(due: Due) -> Self {
         Self {
+            cursor: CursorWatch::of(&due),
             due,
             rows: Vec::new(),
             deleted: Vec::new(),
@@ -163,6 +167,9 @@ impl Loading {
         arrival: &Arrival,
         (outcomes, warnings): Outcomes<'_>,
     ) -> Result<()> {
+        if let Some(cursor) = &mut self.cursor {
+            cursor.see(&arrival.rows, outcomes);
+        }
         let row_no = row_numbers(&arrival.rows)?;
         for (row, outcome) in outcomes.iter().enumerate() {
             match outcome {

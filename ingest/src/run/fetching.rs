@@ -9,8 +9,12 @@ use tokio::sync::watch;
 use super::{Ingest, Job};
 use crate::books::Run;
 use crate::error::{Error, ErrorKind, Result};
+use crate::feed::Feed;
 use crate::schedule::{day_of, jitter};
-use crate::source::{Fetched, HttpSource, Request, Source, SourceConfig};
+use crate::source::cursor::FeedCursor;
+use crate::source::{
+    Fetched, HttpSource, MysqlSource, PostgresSource, Request, S3Source, SftpSource, Source, SourceConfig, Surroundings,
+};
 
 /// Why a fetch was ended from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +66,7 @@ impl Ingest {
                 return (run, Err(Unfetched::Failed(error)));
             }
             let wait = wait_after(job, run.attempt);
+            let wait = error.retry_after().map_or(wait, |asked| asked.max(wait).min(job.feed.retry.most.0));
             last_error = Some(error.to_string());
             tokio::select! {
                 biased;
@@ -86,23 +91,43 @@ impl Ingest {
             deployment: self.deployment.clone(),
             slot_at,
             slot_date: day_of(slot_at),
-            cursor: self.cursor(&job.feed.feed_id).await?,
+            cursor: self.cursor(&job.feed).await?,
         };
         #[cfg(test)]
         if let Some(fake) = self.fakes.get(&job.feed.feed_id) {
             return fake.fetch(&request, &self.landing).await;
         }
+        let (feed_id, zone, environment) = (&job.feed.feed_id, job.feed.format.zone(), self.environment);
         match &job.feed.source {
             SourceConfig::Directory(directory) => directory.fetch(&request, &self.landing).await,
             SourceConfig::Http(http) => {
-                HttpSource::new(http.clone(), self.client.clone()).fetch(&request, &self.landing).await
+                let client = self.client.clone();
+                let around = Surroundings { deployment: self.deployment.clone(), environment, client };
+                HttpSource::new(feed_id, http.as_ref().clone(), around).fetch(&request, &self.landing).await
+            }
+            SourceConfig::Push(_) => Ok(Vec::new()),
+            SourceConfig::S3(bucket) => {
+                S3Source::new(bucket.clone(), feed_id.clone(), environment).fetch(&request, &self.landing).await
+            }
+            SourceConfig::Sftp(server) => {
+                SftpSource::new(server.clone(), feed_id.clone(), environment).fetch(&request, &self.landing).await
+            }
+            SourceConfig::Postgres(database) => {
+                PostgresSource::new(database.clone(), zone, environment).fetch(&request, &self.landing).await
+            }
+            SourceConfig::Mysql(database) => {
+                MysqlSource::new(database.clone(), zone, environment).fetch(&request, &self.landing).await
             }
         }
     }
 
-    async fn cursor(&self, feed_id: &str) -> Result<Option<String>> {
-        let latest = self.warehouse.latest().await?;
-        Ok(latest.and_then(|release| release.manifest().cursors.get(feed_id).cloned()))
+    /// From where the feed's source is read on: its cursor in the newest release, less its lag.
+    async fn cursor(&self, feed: &Feed) -> Result<Option<String>> {
+        let refused = |what| Error::new(ErrorKind::Refused, what);
+        let Some(cursor) = FeedCursor::of(&feed.source, &feed.mapping).map_err(refused)? else { return Ok(None) };
+        let Some(release) = self.warehouse.latest().await? else { return Ok(None) };
+        let kept = release.manifest().cursors.get(&feed.feed_id);
+        Ok(kept.and_then(|kept| cursor.start(kept)).map(|position| position.to_string()))
     }
 
     /// An attempt that begins now.

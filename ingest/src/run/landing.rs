@@ -15,6 +15,7 @@ use crate::schedule::SlotState;
 use crate::source::Fetched;
 
 /// What one feed landed in a run.
+#[derive(Debug)]
 pub(crate) struct Landed {
     pub(super) run: Run,
     /// Batches that are new.

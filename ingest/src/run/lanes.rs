@@ -61,12 +61,17 @@ impl Lanes {
 /// What answers for a source: its host; `None` for folders of our own.
 fn place(source: &SourceConfig) -> Option<String> {
     match source {
-        SourceConfig::Directory(_) => None,
-        SourceConfig::Http(http) => Some(host(&http.url)),
+        SourceConfig::Directory(_) | SourceConfig::Push(_) => None,
+        SourceConfig::Http(http) => Some(http.place()),
+        SourceConfig::S3(s3) => {
+            Some(format!("{}/{}", s3.endpoint.as_deref().map_or_else(String::new, host), s3.bucket))
+        }
+        SourceConfig::Sftp(sftp) => Some(format!("{}:{}", sftp.host.to_lowercase(), sftp.port)),
+        SourceConfig::Postgres(database) | SourceConfig::Mysql(database) => Some(database.place()),
     }
 }
 
-/// Host and port of an address that may hold fields in braces.
+/// Host and port of an endpoint.
 fn host(address: &str) -> String {
     let after_scheme = address.split_once("://").map_or(address, |(_, rest)| rest);
     let authority = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();

@@ -146,6 +146,12 @@ impl Taken {
         pages.insert(page(&object).to_owned(), last.clone());
         self.of_object.insert((feed_id, object), last);
     }
+
+    /// The bytes and the batch that an object of a feed brought last.
+    pub(super) fn last_of(&self, feed_id: &str, object: &str) -> Option<(&str, &str)> {
+        let last = self.of_object.get(&(feed_id.to_owned(), object.to_owned()));
+        last.map(|last| (last.sha256.as_str(), last.batch_id.as_str()))
+    }
 }
 
 /// The page in the name `slot <instant> page <number>`; empty for everything that is whole.
@@ -202,5 +208,36 @@ mod tests {
         };
         assert_eq!(is_answer("slot 2"), Some(true));
         assert_eq!(is_answer("inbox/f.csv"), Some(false), "an old file is not");
+    }
+
+    #[test]
+    fn each_page_is_compared_with_the_same_page_before_it() {
+        let mut taken = Taken::default();
+        let pages = [
+            ("slot 1 page 00001", "A", true),
+            ("slot 1 page 00002", "B", true),
+            ("slot 2 page 00001", "A", false),
+            ("slot 2 page 00002", "C", true),
+            ("slot 2 page 00003", "A", true),
+            ("slot 3 page 00001", "A", false),
+            ("slot 3 page 00002", "B", true),
+            ("slot 3 page 00003", "A", false),
+            ("file by-hand.csv", "D", true),
+            ("slot 4 page 00001", "A", true),
+        ];
+        for (object, bytes, is_new) in pages {
+            assert_eq!(take(&mut taken, object, bytes).is_some(), is_new, "{object}: {bytes}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_pages_after_one_with_pages_is_new_and_so_is_the_way_back() {
+        let mut taken = Taken::default();
+        let took: Vec<bool> =
+            [("slot 1 page 00001", "A"), ("slot 2", "A"), ("slot 3", "A"), ("slot 4 page 00001", "A")]
+                .iter()
+                .map(|(object, bytes)| take(&mut taken, object, bytes).is_some())
+                .collect();
+        assert_eq!(took, [true, true, false, true]);
     }
 }

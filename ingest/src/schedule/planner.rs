@@ -122,7 +122,8 @@ impl Planner {
         let mut startable: Vec<Planned> = self
             .of_state(SlotState::Open)
             .filter_map(|slot| {
-                let feed = feeds.get(&slot.feed_id)?;
+                // A slot of a push feed waits for its push; there is nothing to run.
+                let feed = feeds.get(&slot.feed_id).filter(|feed| !feed.source.is_push())?;
                 let begins_at = slot.slot_at + jitter::of_slot(&slot.feed_id, slot.slot_at, feed.jitter.0);
                 (begins_at <= now).then(|| Planned { feed: Arc::clone(feed), slot_at: slot.slot_at })
             })

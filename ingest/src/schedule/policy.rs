@@ -16,6 +16,10 @@ pub(super) fn state_when_due(
     now: DateTime<Utc>,
     is_busy: bool,
 ) -> SlotState {
+    if feed.source.is_push() {
+        // It waits for its push; there is nothing to run.
+        return SlotState::Open;
+    }
     let is_met = now - slot_at <= MET_WITHIN;
     let is_in_window = (now - slot_at).to_std().is_ok_and(|age| age <= feed.catch_up_window.0);
     let runs = match feed.catch_up {

@@ -25,11 +25,11 @@ pub struct DirectoryConfig {
     pub stable_for: Span,
 }
 
-fn any_csv() -> String {
+pub(super) fn any_csv() -> String {
     "*.csv".to_owned()
 }
 
-fn at_once() -> Span {
+pub(super) fn at_once() -> Span {
     Span(Duration::ZERO)
 }
 
@@ -76,7 +76,7 @@ impl DirectoryConfig {
 }
 
 /// Whether a name matches a shell pattern of `*` and `?`.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n, mut star) = (0, 0, None);
     while n < name.len() {

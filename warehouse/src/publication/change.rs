@@ -1,6 +1,7 @@
 //! The part of a publication that concerns one dataset. It owns the dataset's tables while they
 //! change, so that several datasets can be loaded side by side.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
@@ -23,6 +24,10 @@ pub struct DatasetChange {
     pub(super) touched: bool,
     noted: Noted,
     batches: Vec<String>,
+    /// Where the feeds' incremental sources stand so far.
+    standing: BTreeMap<String, String>,
+    /// Those of them that this change moves.
+    moved: BTreeMap<String, String>,
 }
 
 /// A state to return to, where a batch turns out to be held whole.
@@ -58,6 +63,16 @@ impl DatasetChange {
         self.noted.add_batch(table, rows);
     }
 
+    /// Where a feed's incremental source stands so far.
+    pub fn cursor(&self, feed_id: &str) -> Option<&str> {
+        self.moved.get(feed_id).or_else(|| self.standing.get(feed_id)).map(String::as_str)
+    }
+
+    /// Where a feed's incremental source stands after this release.
+    pub fn set_cursor(&mut self, feed_id: &str, cursor: String) {
+        self.moved.insert(feed_id.to_owned(), cursor);
+    }
+
     /// Remembers the state before a batch.
     pub fn savepoint(&self) -> Savepoint {
         Savepoint { data: self.data.files.clone(), history: self.history.files.clone(), touched: self.touched }
@@ -87,6 +102,8 @@ impl Publication<'_> {
             touched: false,
             noted: Noted::default(),
             batches: Vec::new(),
+            standing: self.manifest.cursors.clone(),
+            moved: BTreeMap::new(),
         })
     }
 
@@ -97,6 +114,7 @@ impl Publication<'_> {
         }
         self.noted.merge(change.noted);
         self.manifest.batches.extend(change.batches);
+        self.manifest.cursors.extend(change.moved);
         for table in [change.data, change.history] {
             self.tables.insert(table.name.clone(), table);
         }

@@ -243,3 +243,25 @@ fn a_slot_that_failed_is_overdue_though_a_later_one_came_before_its_deadline() {
     bench.restart();
     assert!(bench.planner.outstanding("unit").is_empty(), "the feed is back");
 }
+
+#[test]
+fn a_slot_of_a_push_feed_stays_open_without_being_run_until_a_push_fulfils_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("feeds")).unwrap();
+    let text = format!(
+        "dataset = \"unit\"\nreporter = \"bureau\"\n{DAILY}\n[source]\nkind = \"push\"\n[format]\nkind = \"csv\"\n"
+    );
+    std::fs::write(folder.path().join("feeds/unit.toml"), text).unwrap();
+    let feeds = Feeds::load(folder.path()).unwrap();
+    let mut bench = Bench { feeds, ..Bench::new(DAILY) };
+    bench.look("2026-03-02T00:00:00Z");
+    bench.look("2026-03-04T00:00:00Z");
+    assert!(bench.planner.startable(&bench.feeds, at("2026-03-04T00:00:00Z")).is_empty());
+    let states = |planner: &Planner| {
+        planner.rows().unwrap().iter().map(|row| row["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(states(&bench.planner), ["open", "open"]);
+    let slot = bench.planner.slot_before("unit", at("2026-03-04T00:00:00Z")).unwrap();
+    bench.planner.fulfil("unit", slot, "b1", at("2026-03-04T00:00:00Z")).unwrap();
+    assert_eq!(states(&bench.planner), ["open", "fulfilled"]);
+}

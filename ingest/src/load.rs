@@ -4,10 +4,10 @@
 //! their order of arrival. A batch over its feed's limits is held whole: nothing of it stays.
 
 mod batch;
+mod raw;
 mod record;
 
 use std::collections::BTreeMap;
-use std::io::{Read, Seek};
 use std::sync::Arc;
 
 use anze_warehouse::contract::{Contract, Stage};
@@ -18,7 +18,7 @@ pub use batch::BatchState;
 use batch::{Loading, Part};
 
 use crate::check::{Checker, KnownCodes, Origin};
-use crate::decode::{DecodeError, Decoder};
+use crate::decode::{DecodeError, Decoder, Input};
 use crate::error::{Error, ErrorKind, Result};
 use crate::feed::{Feed, Mode, UnknownColumns};
 use crate::landing::{Delivery, Landing};
@@ -312,14 +312,14 @@ fn parts(
 }
 
 /// The checked parts of a file; a file that cannot be read gives one refusal.
-struct Parts<R> {
-    decoder: Option<Decoder<R>>,
+struct Parts {
+    decoder: Option<Decoder>,
     checker: Checker,
     refused: Option<Result<Part>>,
 }
 
-impl<R: Read + Seek + Send> Parts<R> {
-    fn open(file: R, feed: &Feed, checker: Checker) -> Self {
+impl Parts {
+    fn open(file: impl Input + 'static, feed: &Feed, checker: Checker) -> Self {
         let (decoder, refused) = match Decoder::open(file, &feed.format, &feed.mapping, checker.source_columns()) {
             Ok(decoder) => {
                 let unknown = decoder.unknown_columns();
@@ -337,7 +337,7 @@ impl<R: Read + Seek + Send> Parts<R> {
     }
 }
 
-impl<R: Read + Seek + Send> Iterator for Parts<R> {
+impl Iterator for Parts {
     type Item = Result<Part>;
 
     fn next(&mut self) -> Option<Self::Item> {

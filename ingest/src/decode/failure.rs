@@ -14,6 +14,20 @@ pub enum Rule {
     DuplicateColumn,
     /// A column that must be there is not.
     MissingColumn,
+    /// A column of a kind that is no single value.
+    UnreadableColumn,
+    /// The file is of another format than the declared one.
+    WrongFormat,
+    /// An archive, workbook or document that is cut short or broken inside.
+    DamagedFile,
+    /// What the file unpacks to is over a limit.
+    UnpacksTooFar,
+    /// An archive from which no single file can be chosen.
+    UnclearMember,
+    /// The workbook has no sheet of that name or number.
+    MissingSheet,
+    /// The document has no list of records where `path` says.
+    MissingRecords,
     // Records.
     /// Bytes that are no text in the declared encoding.
     InvalidEncoding,
@@ -74,15 +88,28 @@ pub enum Rule {
     BadCheckCharacter,
     /// A credit code written in small letters; only a warning.
     UpperCased,
+    /// A spreadsheet cell that holds an error such as `#N/A`.
+    CellError,
+    /// A formula whose result the file does not hold; a warning where no value is required.
+    Uncalculated,
+    /// A number with more digits than a spreadsheet keeps.
+    DigitsLost,
 }
 
 impl Rule {
     /// Every rule, in the order of this list.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 43] = [
         Self::UnreadableHeader,
         Self::WrongEncoding,
         Self::DuplicateColumn,
         Self::MissingColumn,
+        Self::UnreadableColumn,
+        Self::WrongFormat,
+        Self::DamagedFile,
+        Self::UnpacksTooFar,
+        Self::UnclearMember,
+        Self::MissingSheet,
+        Self::MissingRecords,
         Self::InvalidEncoding,
         Self::TooFewFields,
         Self::TooManyFields,
@@ -112,6 +139,9 @@ impl Rule {
         Self::NotACreditCode,
         Self::BadCheckCharacter,
         Self::UpperCased,
+        Self::CellError,
+        Self::Uncalculated,
+        Self::DigitsLost,
     ];
 
     /// The name in tables, in snake case.
@@ -121,6 +151,13 @@ impl Rule {
             Self::WrongEncoding => "wrong_encoding",
             Self::DuplicateColumn => "duplicate_column",
             Self::MissingColumn => "missing_column",
+            Self::UnreadableColumn => "unreadable_column",
+            Self::WrongFormat => "wrong_format",
+            Self::DamagedFile => "damaged_file",
+            Self::UnpacksTooFar => "unpacks_too_far",
+            Self::UnclearMember => "unclear_member",
+            Self::MissingSheet => "missing_sheet",
+            Self::MissingRecords => "missing_records",
             Self::InvalidEncoding => "invalid_encoding",
             Self::TooFewFields => "too_few_fields",
             Self::TooManyFields => "too_many_fields",
@@ -150,6 +187,9 @@ impl Rule {
             Self::NotACreditCode => "not_a_credit_code",
             Self::BadCheckCharacter => "bad_check_character",
             Self::UpperCased => "upper_cased",
+            Self::CellError => "cell_error",
+            Self::Uncalculated => "uncalculated",
+            Self::DigitsLost => "digits_lost",
         }
     }
 }
@@ -188,7 +228,9 @@ pub struct CellFailure {
     pub message: Message,
 }
 
-/// Where a record stands in the landed file, without its line end.
+/// Where a record stands in the landed file, without its line end. In a compressed file offsets
+/// are those of what it unpacks to; a record of a workbook or Parquet file stands at no bytes of
+/// its own, and its length here is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// Byte offset in the file.
@@ -225,6 +267,13 @@ impl FileRefused {
     }
 }
 
+/// Wraps a refusal for the way through a reader; see `DecodeError`.
+impl From<FileRefused> for std::io::Error {
+    fn from(refused: FileRefused) -> Self {
+        Self::other(refused)
+    }
+}
+
 impl fmt::Display for FileRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message.en)
@@ -241,7 +290,17 @@ pub enum DecodeError {
     Refused(FileRefused),
     /// The landed file could not be read; try again.
     #[error("the landed file cannot be read")]
-    Read(#[from] std::io::Error),
+    Read(#[source] std::io::Error),
+}
+
+/// Readers that unpack wrap what is wrong with the file in an input error, and it comes out here.
+impl From<std::io::Error> for DecodeError {
+    fn from(error: std::io::Error) -> Self {
+        match error.get_ref().and_then(|cause| cause.downcast_ref::<FileRefused>()) {
+            Some(refused) => Self::Refused(refused.clone()),
+            None => Self::Read(error),
+        }
+    }
 }
 
 impl From<FileRefused> for DecodeError {

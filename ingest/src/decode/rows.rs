@@ -15,9 +15,10 @@ use super::column::{ColumnBuilder, Findings};
 use super::csv::CsvCells;
 use super::failure::{CellFailure, FileRefused, Message, RejectedRecord, Rule, Span};
 use super::format::{Format, Layout};
+use super::grid::GridCells;
 use super::mapping::{BoundColumn, Mapping, Source};
 use super::ndjson;
-use super::records::{RecordChunk, RecordFault, keep_others};
+use super::records::{Header, RecordChunk, RecordFault, keep_others};
 use super::text::{self, Readable};
 
 /// Rows read in one go over all columns, so that their bytes are still in the cache of the core.
@@ -33,7 +34,7 @@ pub struct DecodedChunk {
     pub source_updated_at: TimestampMicrosecondArray,
     /// Number of each row's record in the file, from 1, counting every record.
     pub row_no: Vec<u64>,
-    /// Where each row's record stands in the landed file.
+    /// Where each row's record stands in the landed file; nowhere in workbooks and Parquet.
     pub spans: Vec<Span>,
     /// Values that could not be read, by row and in the order of the contract.
     pub failures: Vec<CellFailure>,
@@ -43,7 +44,7 @@ pub struct DecodedChunk {
     pub rejected: Vec<RejectedRecord>,
     /// The extra source columns as text, if there are any.
     pub source: Option<RecordBatch>,
-    /// NDJSON: keys met in this chunk that nobody asked for.
+    /// NDJSON and JSON: keys met in this chunk that nobody asked for.
     pub unknown_keys: Vec<String>,
     bytes: Vec<u8>,
     base: u64,
@@ -68,27 +69,31 @@ pub struct RowReader {
     /// Fields of the extra source columns, and their schema.
     extra: Vec<usize>,
     extra_schema: SchemaRef,
-    /// Titles of the fields; for NDJSON the wanted keys alone.
+    /// Titles of the fields; for NDJSON and JSON the wanted keys alone.
     titles: Vec<String>,
     unknown_columns: Vec<String>,
-    /// NDJSON: the field of every wanted key.
+    /// NDJSON and JSON: the field of every wanted key.
     keys: HashMap<String, usize>,
 }
 
 impl RowReader {
-    /// Binds a mapping to the columns of a file; `titles` are those of its header.
+    /// Binds a mapping to the columns of a file.
     pub(super) fn bind(
         format: &Format,
         mapping: &Mapping,
-        titles: &[String],
+        header: &Header,
         extra: &[String],
     ) -> Result<Self, FileRefused> {
         let wanted = || mapping.titles().chain(extra.iter().map(String::as_str));
-        let mut titles = titles.to_vec();
+        if let Some((title, kind)) = header.unreadable.iter().find(|(title, _)| wanted().any(|wanted| wanted == *title))
+        {
+            return Err(unreadable_column(title, kind));
+        }
+        let mut titles = header.titles.clone();
         let mut keys = HashMap::new();
         match format.layout {
-            Layout::Csv { .. } => no_duplicates(&titles)?,
-            Layout::Ndjson => {
+            Layout::Csv { .. } | Layout::Sheet(_) | Layout::Parquet => no_duplicates(&titles)?,
+            Layout::Ndjson | Layout::Json { .. } => {
                 for title in wanted() {
                     keys.entry(title.to_owned()).or_insert_with(|| {
                         titles.push(title.to_owned());
@@ -148,9 +153,11 @@ impl RowReader {
             })
             .collect();
         let bytes = std::mem::take(&mut chunk.bytes);
+        // Rendered records are UTF-8, and have places instead of fields between delimiters.
         let width = match self.format.layout {
             Layout::Csv { .. } => self.titles.len(),
-            Layout::Ndjson => 1,
+            Layout::Ndjson | Layout::Json { .. } => 1,
+            Layout::Sheet(_) | Layout::Parquet => 0,
         };
         let Readable { text, mut moved, invalid } = text::readable(&bytes, &chunk, width, self.format.encoding);
         if !invalid.is_empty() {
@@ -171,20 +178,21 @@ impl RowReader {
             Layout::Csv { quote, .. } => {
                 self.read_cells(&CsvCells { text: &text, starts, ends, width, quote: quote.unwrap_or(b'"') })
             }
-            Layout::Ndjson => {
+            Layout::Sheet(_) | Layout::Parquet => {
+                self.read_cells(&GridCells::new(&text, &chunk.places, self.titles.len()))
+            }
+            Layout::Ndjson | Layout::Json { .. } => {
                 let lines = starts.iter().zip(ends).map(|(start, end)| *start..*end);
-                let mut cells = ndjson::cells(&text, lines, &self.keys, self.titles.len());
-                unknown_keys = std::mem::take(&mut cells.unknown);
-                let rows: Vec<usize> = cells.rejected.iter().map(|(row, ..)| *row).collect();
-                rejected.extend(std::mem::take(&mut cells.rejected).into_iter().map(|(row, rule, message)| {
-                    RejectedRecord {
-                        row_no: chunk.row_no[row],
-                        span: chunk.span(chunk.starts[row], chunk.lens[row]),
-                        rule,
-                        message,
-                    }
+                let found = ndjson::find(&text, lines, &self.keys, self.titles.len());
+                unknown_keys = found.unknown;
+                let rows: Vec<usize> = found.rejected.iter().map(|(row, ..)| *row).collect();
+                rejected.extend(found.rejected.into_iter().map(|(row, rule, message)| RejectedRecord {
+                    row_no: chunk.row_no[row],
+                    span: chunk.span(chunk.starts[row], chunk.lens[row]),
+                    rule,
+                    message,
                 }));
-                let read = self.read_cells(&cells);
+                let read = self.read_cells(&GridCells::new(&text, &found.places, self.titles.len()));
                 chunk.remove(&rows, width);
                 read
             }
@@ -261,7 +269,7 @@ impl RowReader {
         let span = chunk.span(chunk.starts[invalid.row], chunk.lens[invalid.row]);
         let offset = chunk.base + invalid.position as u64;
         let encoding = self.format.encoding.name();
-        let (zh, en) = match (self.format.layout, self.titles.get(invalid.field)) {
+        let (zh, en) = match (&self.format.layout, self.titles.get(invalid.field)) {
             (Layout::Csv { .. }, Some(title)) => (format!("，在列“{title}”中"), format!(" in column \"{title}\"")),
             _ => (String::new(), String::new()),
         };
@@ -347,6 +355,16 @@ fn no_duplicates(titles: &[String]) -> Result<(), FileRefused> {
             format!("the header says \"{title}\" twice"),
         )),
     }
+}
+
+fn unreadable_column(title: &str, kind: &str) -> FileRefused {
+    FileRefused::new(
+        Rule::UnreadableColumn,
+        format!("列“{title}”的类型是 {kind}，不是单个值，无法映射；请从 [columns] 中去掉，或请报送方展开该列"),
+        format!(
+            "column \"{title}\" is of type {kind}, which holds no single values; do not map it, or ask for it unnested"
+        ),
+    )
 }
 
 fn missing_columns(missing: &[&str], titles: &[String]) -> FileRefused {

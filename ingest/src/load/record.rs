@@ -1,17 +1,13 @@
 //! A batch in the books of the release: `system.batch`, `system.quarantine`, `system.finding`.
 
-use std::fs::File;
-use std::io::{BufReader, Seek};
-use std::os::unix::fs::FileExt;
-
 use anze_warehouse::live::LiveRow;
 use serde_json::json;
 
 use super::batch::Loading;
+use super::raw::raw_records;
 use super::{BatchReport, Due};
-use crate::check::{Held, Reason};
-use crate::decode::{Format, record_at};
-use crate::error::{Error, ErrorKind, Result};
+use crate::check::Reason;
+use crate::error::Result;
 use crate::landing::Landing;
 
 /// The row of `system.batch`.
@@ -57,9 +53,9 @@ pub(super) fn quarantine(landing: &Landing, loading: &Loading) -> Result<Vec<Liv
     if loading.held.is_empty() {
         return Ok(rows);
     }
-    let file = landing.open_file(&due.delivery.landed_path)?;
+    let mut raw = raw_records(landing, due, &loading.held)?;
     for held in &loading.held {
-        let raw = raw(&file, &due.feed.format, held)?;
+        let raw = raw.remove(&held.row_no).unwrap_or_default();
         let id = format!("{batch_id}-{}", held.row_no);
         rows.push(held_row(due, &id, Some(held.row_no), Some(raw), &held.reasons));
     }
@@ -93,22 +89,6 @@ fn held_row(due: &Due, id: &str, row_no: Option<u64>, raw: Option<String>, reaso
         "failures": serde_json::Value::from(others).to_string(),
         "state": "held",
     }))
-}
-
-/// The record as text; bytes that do not decode show as U+FFFD and stay whole in the landed file.
-fn raw(file: &File, format: &Format, held: &Held) -> Result<String> {
-    if held.span.len == 0 {
-        // A clone shares its place in the file with the others.
-        let mut again = file.try_clone()?;
-        again.rewind()?;
-        let reader = BufReader::new(again);
-        let found = record_at(reader, format, held.row_no)
-            .map_err(|error| Error::caused(ErrorKind::Warehouse, "a held record cannot be read again", error))?;
-        return Ok(found.map_or(String::new(), |(_, bytes)| format.readable(&bytes)));
-    }
-    let mut bytes = vec![0; held.span.len as usize];
-    file.read_exact_at(&mut bytes, held.span.offset)?;
-    Ok(format.readable(&bytes))
 }
 
 /// The rows of `system.finding` that the checks and the contest gave; references are noted when

@@ -4,6 +4,7 @@
 //! The types are those of the Parquet schema alone. Columns of lists, structures and bytes hold no
 //! single values: they are left out, and a feed that maps one is refused.
 
+mod footer;
 mod input;
 mod value;
 
@@ -44,6 +45,10 @@ fn read(mut input: SharedInput, limits: Limits, limit: Limit, outlet: &Outlet) -
             "the file is no Parquet file, or it is cut short",
         )
         .into());
+    }
+    match input.footer(footer::MOST_BYTES)? {
+        Some(bytes) if footer::is_sound(&bytes) => {}
+        _ => return Err(broken("its footer cannot be read").into()),
     }
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let found = ArrowReaderMetadata::load(&input, options).map_err(|error| broken(&error.to_string()))?;

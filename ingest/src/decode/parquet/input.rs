@@ -37,6 +37,22 @@ impl SharedInput {
         }
         Ok(marks == [*MARK; 2])
     }
+
+    /// The bytes of the footer; `None` where it says that it is larger than the file or than `most`.
+    pub(super) fn footer(&mut self, most: u64) -> io::Result<Option<Vec<u8>>> {
+        let mut input = locked(&self.input);
+        let mut len = [0; 4];
+        input.seek(SeekFrom::End(-8))?;
+        input.read_exact(&mut len)?;
+        let len = u64::from(u32::from_le_bytes(len));
+        if len > most || len + 12 > self.len {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; len as usize];
+        input.seek(SeekFrom::Start(self.len - 8 - len))?;
+        input.read_exact(&mut bytes)?;
+        Ok(Some(bytes))
+    }
 }
 
 /// Every read seeks first, so that one that panicked leaves nothing wrong behind.

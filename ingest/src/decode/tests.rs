@@ -2,6 +2,7 @@
 
 mod archives;
 mod csv;
+mod hostile;
 mod json;
 mod mapped;
 mod ndjson;

@@ -73,7 +73,10 @@ pub(super) fn choose(input: &mut (impl Read + Seek), pattern: Option<&str>) -> R
 /// The refusal for what is wrong with a zip, or an error of the disk.
 pub(super) fn unreadable(error: ZipError) -> DecodeError {
     match error {
-        ZipError::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => error.into(),
+        // Only the operating system numbers its errors; a place that no file has is the zip's own.
+        ZipError::Io(error) if error.raw_os_error().is_some() && error.kind() != std::io::ErrorKind::InvalidInput => {
+            error.into()
+        }
         error => damaged(&error.to_string()).into(),
     }
 }

@@ -2,10 +2,9 @@
 
 mod decoded;
 
-use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use anze_ingest::decode::{DecodeError, Format, Mapping, record_at};
+use anze_ingest::decode::{DecodeError, Format, Mapping, traced};
 use anze_ingest::landing::Landing;
 use anze_warehouse::Release;
 use anze_warehouse::contract::Contract;
@@ -29,9 +28,11 @@ pub struct LandedLine {
     /// The batch: feed, object, SHA-256, times.
     pub batch: Row,
     pub row_no: u64,
-    /// Where the record stands in the landed file.
-    pub offset: u64,
-    /// Exactly as landed, without the line end; none where the caller may not see it.
+    /// Where the record stands in the landed file, or in what a compressed one unpacks to; a record
+    /// of a workbook or Parquet file has no such place.
+    pub offset: Option<u64>,
+    /// Exactly as landed, without the line end; of a workbook or Parquet file its cells as a line of
+    /// JSON. None where the caller may not see it.
     pub bytes: Option<Vec<u8>>,
     /// The same as text in the feed's encoding.
     pub text: Option<String>,
@@ -186,7 +187,7 @@ async fn outcome(
 
 /// What was found in the landed file.
 struct Found {
-    offset: u64,
+    offset: Option<u64>,
     bytes: Vec<u8>,
     text: String,
     header: String,
@@ -197,26 +198,19 @@ fn find(deployment: &Deployment, batch: &Row, contract: &'static Contract, row_n
     let (format, mapping) = reading(deployment, text(batch, "feed_id").unwrap_or_default(), contract)?;
     let landing = Landing::of(deployment.warehouse());
     let path = text(batch, "landed_path").unwrap_or_default();
-    let open = || landing.open(path).map_err(|error| Problem::internal(&causes(&error)));
-    let found = record_at(open()?, &format, row_no).map_err(unreadable)?;
-    let (span, bytes) = found.ok_or_else(|| {
+    let file = landing.open(path).map_err(|error| Problem::internal(&causes(&error)))?;
+    let found = traced(file, &format, &mapping, row_no).map_err(unreadable)?.ok_or_else(|| {
         Problem::not_found(
             "no_such_row",
             format!("the landed file has no record {row_no}; it has {}", batch["rows_read"]),
         )
     })?;
-    let first = record_at(open()?, &format, 1).map_err(unreadable)?.map_or(span.offset, |(first, _)| first.offset);
-    let mut header = vec![0; usize::try_from(first).unwrap_or_default()];
-    let mut file = open()?;
-    file.seek(SeekFrom::Start(0))
-        .and_then(|_| file.read_exact(&mut header))
-        .map_err(|error| Problem::internal(&error))?;
     Ok(Found {
-        offset: span.offset,
-        text: format.readable(&bytes),
-        header: format.readable(&header).trim_end().to_owned(),
-        decoded: Decoded::of(&header, &bytes, &format, &mapping, contract).map_err(unreadable)?,
-        bytes,
+        offset: (found.span.len > 0).then_some(found.span.offset),
+        text: format.readable(&found.bytes),
+        header: found.header,
+        decoded: Decoded::of(&found.read, contract),
+        bytes: found.bytes,
     })
 }
 

@@ -5,10 +5,10 @@
 
 mod batch;
 mod cursor;
+mod raw;
 mod record;
 
 use std::collections::BTreeMap;
-use std::io::{Read, Seek};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -22,7 +22,7 @@ pub use batch::BatchState;
 use batch::{Loading, Part};
 
 use crate::check::{Checker, KnownCodes, Origin};
-use crate::decode::{DecodeError, Decoder};
+use crate::decode::{DecodeError, Decoder, Input};
 use crate::error::{Error, ErrorKind, Result};
 use crate::feed::{Feed, Mode, UnknownColumns};
 use crate::landing::{Delivery, Landing};
@@ -374,14 +374,14 @@ fn parts(
 }
 
 /// The checked parts of a file; a file that cannot be read gives one refusal.
-struct Parts<R> {
-    decoder: Option<Decoder<R>>,
+struct Parts {
+    decoder: Option<Decoder>,
     checker: Checker,
     refused: Option<Result<Part>>,
 }
 
-impl<R: Read + Seek + Send> Parts<R> {
-    fn open(file: R, feed: &Feed, checker: Checker) -> Self {
+impl Parts {
+    fn open(file: impl Input + 'static, feed: &Feed, checker: Checker) -> Self {
         let (decoder, refused) = match Decoder::open(file, &feed.format, &feed.mapping, checker.source_columns()) {
             Ok(decoder) => {
                 let unknown = decoder.unknown_columns();
@@ -399,7 +399,7 @@ impl<R: Read + Seek + Send> Parts<R> {
     }
 }
 
-impl<R: Read + Seek + Send> Iterator for Parts<R> {
+impl Iterator for Parts {
     type Item = Result<Part>;
 
     fn next(&mut self) -> Option<Self::Item> {

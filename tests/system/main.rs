@@ -5,6 +5,7 @@
 mod broken_rows;
 mod delivery;
 mod deployment;
+mod formats;
 mod killed;
 mod pushed;
 mod repeated;

@@ -114,11 +114,9 @@ fn told(number: usize, (version, line): &Traced) -> String {
     ];
     match line {
         Some(Ok(line)) => {
-            lines.push(format!(
-                "  file sha256 {} · offset {}",
-                text(&line.batch, "sha256").unwrap_or("-"),
-                line.offset
-            ));
+            let sha256 = text(&line.batch, "sha256").unwrap_or("-");
+            let place = line.offset.map_or(String::new(), |offset| format!(" · offset {offset}"));
+            lines.push(format!("  file sha256 {sha256}{place}"));
             lines.push(format!("  | {}", line.text.as_deref().unwrap_or_default()));
         }
         Some(Err(problem)) => lines.push(format!("  landed line: {problem}")),

@@ -1,10 +1,9 @@
-//! One record read again by itself: header and record make a file of one line.
+//! One record as its feed reads it now.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
 use std::sync::Arc;
 
-use anze_ingest::decode::{DecodeError, Decoder, Format, FormatConfig, Mapping, Message};
+use anze_ingest::decode::{DecodedChunk, Format, FormatConfig, Mapping, Message};
 use anze_warehouse::contract::Contract;
 use serde_json::{Value, json};
 
@@ -31,23 +30,14 @@ pub struct DecodedColumn {
 }
 
 impl Decoded {
-    /// Reads the record again.
-    pub(super) fn of(
-        header: &[u8],
-        record: &[u8],
-        format: &Format,
-        mapping: &Mapping,
-        contract: &Contract,
-    ) -> Result<Self, DecodeError> {
-        let file = [header, record, b"\n"].concat();
-        let mut decoder = Decoder::open(Cursor::new(file), format, mapping, &[])?;
-        let Some(chunk) = decoder.next().transpose()? else { return Ok(Self::default()) };
+    /// What was made of the only record of a chunk.
+    pub(super) fn of(chunk: &DecodedChunk, contract: &Contract) -> Self {
         if let Some(rejected) = chunk.rejected.first() {
-            return Ok(Self { rejected: Some(both(&rejected.message)), ..Self::default() });
+            return Self { rejected: Some(both(&rejected.message)), ..Self::default() };
         }
-        let Ok(cells) = Cells::of(&chunk.rows) else { return Ok(Self::default()) };
+        let Ok(cells) = Cells::of(&chunk.rows) else { return Self::default() };
         if cells.rows() == 0 {
-            return Ok(Self::default());
+            return Self::default();
         }
         let values: Vec<Value> = cells.row(0).map(|cell: Cell| cell.json()).collect();
         let columns = contract.columns.iter().zip(values).enumerate().map(|(index, (column, value))| {
@@ -60,7 +50,7 @@ impl Decoded {
                 failure: failure.map(|failure| both(&failure.message)),
             }
         });
-        Ok(Self { columns: columns.collect(), rejected: None })
+        Self { columns: columns.collect(), rejected: None }
     }
 
     /// Hides the values of sensitive columns.

@@ -94,7 +94,7 @@ fn file(line: &LandedLine, lang: Lang) -> Markup {
             dt { (lang.pick("到达时间", "Landed")) } dd { (moment(&of("landed_at"))) " " small { (zone(lang)) } }
             dt { (lang.pick("批次", "Batch")) } dd { code { (of("batch_id")) } }
             dt { (lang.pick("行号", "Record")) } dd { (figure::plain(line.row_no as f64)) " / " (figure::exact(line.batch.get("rows_read"))) }
-            dt { (lang.pick("文件内偏移（字节）", "Offset in the file (bytes)")) } dd { (figure::plain(line.offset as f64)) }
+            dt { (lang.pick("文件内偏移（字节）", "Offset in the file (bytes)")) } dd { @match line.offset { Some(offset) => (figure::plain(offset as f64)), None => "—" } }
             dt { (lang.pick("文件 SHA-256", "SHA-256 of the file")) } dd { code { (of("sha256")) } }
             dt { (lang.pick("落地路径", "Landed path")) } dd { code { (of("landed_path")) } }
         }

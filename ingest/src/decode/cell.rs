@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::failure::Rule;
+
 /// A value as the format's file gives it, in UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cell<'a> {
@@ -15,6 +17,12 @@ pub(super) enum Cell<'a> {
     Missing,
     /// An object or a list.
     Nested,
+    /// A date or time that the file gives as such, written in ISO 8601; no declared format applies.
+    Moment(&'a str),
+    /// Something that is no value, and why.
+    Faulty(Rule, &'a str),
+    /// A formula without its result.
+    Uncalculated,
 }
 
 /// The records of one chunk, as a grid of cells.
@@ -32,7 +40,7 @@ impl<'a> Cell<'a> {
     /// The text without quotes, escapes and outer blanks; `None` if there is no value to read.
     pub(super) fn text(self) -> Option<Cow<'a, str>> {
         match self {
-            Self::Plain(text) => Some(Cow::Borrowed(trimmed(text))),
+            Self::Plain(text) | Self::Moment(text) | Self::Faulty(_, text) => Some(Cow::Borrowed(trimmed(text))),
             Self::Doubled(text, quote) => {
                 let quote = char::from(quote);
                 let text =
@@ -40,7 +48,7 @@ impl<'a> Cell<'a> {
                 Some(Cow::Owned(trimmed(&text).to_owned()))
             }
             Self::Escaped(text) => Some(Cow::Owned(trimmed(&unescaped(text)).to_owned())),
-            Self::Missing | Self::Nested => None,
+            Self::Missing | Self::Nested | Self::Uncalculated => None,
         }
     }
 }

@@ -100,11 +100,19 @@ impl ColumnReader {
             _ => cell.text().filter(|text| !self.nulls.iter().any(|null| null == text)),
         };
         let Some(text) = text else {
+            let is_uncalculated = matches!(cell, Cell::Uncalculated);
+            let rule = if is_uncalculated { Rule::Uncalculated } else { Rule::Required };
             if self.is_required {
-                findings.failures.push(self.finding(row, Rule::Required, ""));
+                findings.failures.push(self.finding(row, rule, ""));
+            } else if is_uncalculated {
+                findings.warnings.push(self.finding(row, rule, ""));
             }
             return None;
         };
+        if let Cell::Faulty(rule, _) = cell {
+            findings.failures.push(self.finding(row, rule, &text));
+            return None;
+        }
         let translated = self.translations.get(text.as_ref()).map_or(text.as_ref(), String::as_str);
         match parse(translated) {
             Ok(value) => Some(value),
@@ -250,7 +258,7 @@ impl<'a> ColumnBuilder<'a> {
                 }
             }
             (Values::Date(values), Kind::Date { pattern, zone, range }) => {
-                let read = |text: &[u8]| {
+                let read = |text: &[u8], pattern: Option<&Pattern>| {
                     let quick = if pattern.is_none() { instant::quick_day(text) } else { None };
                     let day = match quick {
                         Some(day) => day,
@@ -259,24 +267,32 @@ impl<'a> ColumnBuilder<'a> {
                     within(i128::from(day), range).map(|_| day)
                 };
                 for row in rows {
-                    let quick = |text: &[u8]| read(text).ok();
+                    let quick = |text: &[u8]| read(text, pattern.as_ref()).ok();
                     match Some(cells.plain(row, field)).filter(|_| is_plain).and_then(quick) {
                         Some(day) => values.append_value(day),
-                        None => values.append_option(
-                            reader.full(cells.cell(row, field), row, findings, |text| read(text.as_bytes())),
-                        ),
+                        None => {
+                            let cell = cells.cell(row, field);
+                            let pattern = pattern.as_ref().filter(|_| !matches!(cell, Cell::Moment(_)));
+                            values
+                                .append_option(reader.full(cell, row, findings, |text| read(text.as_bytes(), pattern)));
+                        }
                     }
                 }
             }
             (Values::Timestamp(values), Kind::Timestamp { pattern, zone }) => {
-                let read = |text: &[u8]| instant(text, pattern, *zone);
+                let read = |text: &[u8]| instant(text, pattern.as_ref(), *zone);
                 for row in rows {
                     let quick = |text: &[u8]| read(text).ok();
                     match Some(cells.plain(row, field)).filter(|_| is_plain).and_then(quick) {
                         Some(micros) => values.append_value(micros),
-                        None => values.append_option(
-                            reader.full(cells.cell(row, field), row, findings, |text| read(text.as_bytes())),
-                        ),
+                        None => {
+                            let cell = cells.cell(row, field);
+                            let is_moment = matches!(cell, Cell::Moment(_));
+                            values.append_option(reader.full(cell, row, findings, |text| match is_moment {
+                                true => moment(text.as_bytes(), *zone),
+                                false => read(text.as_bytes()),
+                            }));
+                        }
                     }
                 }
             }
@@ -380,7 +396,7 @@ fn int(number: i128, range: &RangeInclusive<i128>) -> Result<i64, Rule> {
     within(number, range).map(|_| int)
 }
 
-fn written(text: &[u8], pattern: &Option<Pattern>) -> Result<Written, Unreadable> {
+fn written(text: &[u8], pattern: Option<&Pattern>) -> Result<Written, Unreadable> {
     match pattern {
         Some(pattern) => pattern.read(text),
         None => instant::iso(text),
@@ -388,12 +404,18 @@ fn written(text: &[u8], pattern: &Option<Pattern>) -> Result<Written, Unreadable
 }
 
 /// An instant; a day without a time is one only if the declared format has no time.
-fn instant(text: &[u8], pattern: &Option<Pattern>, zone: Zone) -> Result<i64, Rule> {
+fn instant(text: &[u8], pattern: Option<&Pattern>, zone: Zone) -> Result<i64, Rule> {
     let written = written(text, pattern).map_err(|error| error.rule(Rule::NotATimestamp))?;
     if written.time.is_none() && pattern.is_none() {
         return Err(Rule::NotATimestamp);
     }
     written.instant(zone)
+}
+
+/// The instant of a cell that the file itself calls a date or time; without a time it is midnight,
+/// which spreadsheets do not tell from a day.
+fn moment(text: &[u8], zone: Zone) -> Result<i64, Rule> {
+    instant::iso(text).map_err(|error| error.rule(Rule::NotATimestamp))?.instant(zone)
 }
 
 fn boolean(text: &str) -> Result<bool, Rule> {

@@ -8,9 +8,10 @@
 mod specials;
 
 use super::cell::{Cell, Cells};
+use super::cut::{Bounds, Progress};
 use super::encoding::TextEncoding;
 use super::failure::FileRefused;
-use super::records::{Bounds, DOUBLED, POSITION, Progress, QUOTED, RecordChunk, RecordFault, unreadable_header};
+use super::records::{DOUBLED, POSITION, QUOTED, RecordChunk, RecordFault, unreadable_header};
 use specials::Specials;
 
 /// Fewest columns at which a line with the right number of fields, met inside quotes, is taken for

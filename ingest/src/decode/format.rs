@@ -1,10 +1,17 @@
 //! `[format]` of a feed: how its files are written.
 
+mod layout;
+mod packing;
+
 use serde::Deserialize;
 
 use super::encoding::TextEncoding;
 use super::failure::ConfigFault;
 use super::zone::Zone;
+pub use layout::SheetChoice;
+pub(super) use layout::{Layout, SheetLayout};
+pub use packing::Compression;
+pub(super) use packing::Packing;
 
 /// The file formats that can be decoded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -15,29 +22,67 @@ pub enum FormatKind {
     Csv,
     /// One JSON object a line.
     Ndjson,
+    /// One JSON document with a list of objects.
+    Json,
+    /// A workbook: xlsx, xlsb or xls, told apart by content.
+    Xlsx,
+    /// Parquet.
+    Parquet,
+}
+
+impl FormatKind {
+    /// The name in feed files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+            Self::Json => "json",
+            Self::Xlsx => "xlsx",
+            Self::Parquet => "parquet",
+        }
+    }
 }
 
 /// `[format]` as written; every key may be left out.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FormatConfig {
-    /// `csv` (default) or `ndjson`.
+    /// `csv` (default), `ndjson`, `json`, `xlsx` or `parquet`.
     #[serde(default)]
     pub kind: FormatKind,
-    /// WHATWG label; default `utf-8`.
+    /// WHATWG label; default `utf-8`. Workbooks and Parquet say theirs themselves.
     pub encoding: Option<String>,
     /// One ASCII character; default a comma.
     pub delimiter: Option<String>,
     /// One ASCII character; default `"`; empty: nothing is quoted.
     pub quote: Option<String>,
-    /// Number of the record that is the header, from 1, blank lines counted; default 1.
+    /// Number of the record or sheet row that is the header, or its first row, from 1, blank lines
+    /// counted; default 1.
     pub header_row: Option<u32>,
+    /// Workbooks: how many rows make up the header; default 1. With more, a merged cell says its
+    /// text in every cell it covers, and the parts of a title are joined by `/`.
+    pub header_rows: Option<u32>,
+    /// Workbooks: name of the sheet, or its number from 1 with hidden ones counted; default the
+    /// first visible one.
+    pub sheet: Option<SheetChoice>,
+    /// JSON: where the list of records is, as a JSON Pointer such as `/data/records`; default the
+    /// document itself.
+    pub path: Option<String>,
     /// Texts that mean *no value*; default the empty text alone.
     pub null: Option<Vec<String>>,
     /// Zone of times without one; default `Asia/Shanghai`.
     pub timezone: Option<String>,
     /// Separator of thousands in numbers; default none.
     pub thousands: Option<String>,
+    /// What is around the file; default `auto`, which looks at its first bytes.
+    #[serde(default)]
+    pub compression: Compression,
+    /// The file to take from a zip with several, `*` standing for any characters.
+    pub member: Option<String>,
+    /// Most bytes that a file may unpack to; default 64 GiB.
+    pub max_unpacked_bytes: Option<u64>,
+    /// Most bytes that one packed byte may stand for, once 16 MiB are unpacked; default 1000.
+    pub max_unpacked_ratio: Option<u64>,
 }
 
 /// Bounds on memory while decoding.
@@ -61,18 +106,12 @@ impl Default for Limits {
 #[derive(Debug, Clone)]
 pub struct Format {
     pub(super) layout: Layout,
+    pub(super) packing: Packing,
     pub(super) encoding: TextEncoding,
     pub(super) nulls: Vec<String>,
     pub(super) zone: Zone,
     pub(super) thousands: Option<u8>,
     pub(super) limits: Limits,
-}
-
-/// How records and fields are laid out; one arm a format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
-    Csv { delimiter: u8, quote: Option<u8>, header_row: u32 },
-    Ndjson,
 }
 
 impl Format {
@@ -95,23 +134,13 @@ impl Format {
                 None
             }
         });
-        let layout = match config.kind {
-            FormatKind::Csv => csv_layout(config, encoding, &mut fault),
-            FormatKind::Ndjson => {
-                let csv_only = [
-                    ("delimiter", config.delimiter.is_some()),
-                    ("quote", config.quote.is_some()),
-                    ("header_row", config.header_row.is_some()),
-                ];
-                for (key, _) in csv_only.into_iter().filter(|(_, is_set)| *is_set) {
-                    fault(key, "this key belongs to csv; ndjson has no such thing".into());
-                }
-                Layout::Ndjson
-            }
-        };
+        foreign_keys(config, &mut fault);
+        let layout = Layout::new(config, encoding, &mut fault);
+        let packing = Packing::new(config, &mut fault);
         match zone {
             Some(zone) if faults.is_empty() => Ok(Self {
                 layout,
+                packing,
                 encoding,
                 nulls: config.null.clone().unwrap_or_else(|| vec![String::new()]),
                 zone,
@@ -137,46 +166,37 @@ impl Format {
     pub fn readable(&self, bytes: &[u8]) -> String {
         self.encoding.lossy(bytes)
     }
+
+    /// Whether records stand in the landed file itself, at the bytes that their spans say; in
+    /// compressed files, workbooks and Parquet they do not. The file is looked at from its start.
+    pub fn spans_are_in(&self, file: &mut (impl std::io::Read + std::io::Seek)) -> std::io::Result<bool> {
+        match self.layout {
+            Layout::Csv { .. } | Layout::Ndjson | Layout::Json { .. } => {
+                super::packed::is_plain(file, self.packing.compression)
+            }
+            Layout::Sheet(_) | Layout::Parquet => Ok(false),
+        }
+    }
 }
 
-fn csv_layout(config: &FormatConfig, encoding: TextEncoding, fault: &mut impl FnMut(&str, String)) -> Layout {
-    let delimiter = match config.delimiter.as_deref().unwrap_or(",").as_bytes() {
-        [byte] if byte.is_ascii_alphanumeric() || matches!(byte, b'\r' | b'\n' | 0) => {
-            fault("delimiter", format!("{:?} cannot part fields", char::from(*byte)));
-            b','
-        }
-        [byte] => *byte,
-        _ => {
-            fault("delimiter", "the delimiter must be one ASCII character, such as \",\" or \"\\t\"".into());
-            b','
-        }
-    };
-    let quote = match config.quote.as_deref().unwrap_or("\"").as_bytes() {
-        [] => None,
-        [byte] if byte.is_ascii_graphic() && !byte.is_ascii_alphanumeric() => Some(*byte),
-        _ => {
-            fault("quote", "the quote must be one ASCII sign, or empty if nothing is quoted".into());
-            None
-        }
-    };
-    for (key, byte) in [("delimiter", Some(delimiter)), ("quote", quote)] {
-        if let Some(byte) = byte.filter(|byte| !encoding.stands_alone(*byte)) {
-            let message = format!(
-                "in {} the byte of {:?} can be part of a character; use a comma, semicolon or tab",
-                encoding.name(),
-                char::from(byte)
-            );
-            fault(key, message);
+/// Reports the keys that mean nothing to the declared kind.
+fn foreign_keys(config: &FormatConfig, fault: &mut impl FnMut(&str, String)) {
+    use FormatKind::{Csv, Json, Ndjson, Xlsx};
+    let keys: [(&str, bool, &[FormatKind]); 7] = [
+        ("encoding", config.encoding.is_some(), &[Csv, Ndjson, Json]),
+        ("delimiter", config.delimiter.is_some(), &[Csv]),
+        ("quote", config.quote.is_some(), &[Csv]),
+        ("header_row", config.header_row.is_some(), &[Csv, Xlsx]),
+        ("header_rows", config.header_rows.is_some(), &[Xlsx]),
+        ("sheet", config.sheet.is_some(), &[Xlsx]),
+        ("path", config.path.is_some(), &[Json]),
+    ];
+    for (key, is_set, kinds) in keys {
+        if is_set && !kinds.contains(&config.kind) {
+            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+            fault(key, format!("this key belongs to {}; {} has no such thing", kinds.join(", "), config.kind.name()));
         }
     }
-    if quote == Some(delimiter) {
-        fault("quote", "the quote cannot be the delimiter".into());
-    }
-    let header_row = config.header_row.unwrap_or(1);
-    if header_row == 0 {
-        fault("header_row", "records are counted from 1".into());
-    }
-    Layout::Csv { delimiter, quote, header_row }
 }
 
 #[cfg(test)]
@@ -220,8 +240,32 @@ mod tests {
             ("timezone = 'Beijing'", "format.timezone"),
             ("thousands = '.'", "format.thousands"),
             ("kind = 'ndjson'\ndelimiter = ','", "format.delimiter"),
+            ("kind = 'parquet'\nencoding = 'utf-8'", "format.encoding"),
+            ("sheet = '保单'", "format.sheet"),
+            ("header_rows = 2", "format.header_rows"),
+            ("kind = 'xlsx'\nheader_rows = 0", "format.header_rows"),
+            ("kind = 'xlsx'\nsheet = 0", "format.sheet"),
+            ("path = '/data'", "format.path"),
+            ("kind = 'json'\npath = 'data'", "format.path"),
+            ("kind = 'json'\nencoding = 'gb18030'", "format.encoding"),
+            ("compression = 'gzip'\nmember = '*.csv'", "format.member"),
+            ("max_unpacked_bytes = 0", "format.max_unpacked_bytes"),
         ] {
             assert_eq!(faults(toml), [key], "{toml}");
+        }
+    }
+
+    #[test]
+    fn every_kind_takes_its_own_keys() {
+        for toml in [
+            "kind = 'xlsx'\nsheet = '保单'\nheader_row = 3\nheader_rows = 2",
+            "kind = 'xlsx'\nsheet = 2",
+            "kind = 'json'\npath = '/data/0/a~1b'",
+            "kind = 'parquet'\ncompression = 'zstd'",
+            "compression = 'zip'\nmember = '*.csv'\nmax_unpacked_bytes = 1000\nmax_unpacked_ratio = 10",
+            "member = 'a.csv'",
+        ] {
+            assert!(faults(toml).is_empty(), "{toml}: {:?}", faults(toml));
         }
     }
 

@@ -87,6 +87,17 @@ pub(super) fn of(rule: Rule, value: &str, column: &ColumnReader) -> Message {
             "has a wrong check character and is no valid social credit code",
         ),
         Rule::UpperCased => plain("已按大写字母读取", "was read in capital letters"),
+        Rule::CellError => plain("是表格中的错误值", "is an error of the spreadsheet"),
+        Rule::Uncalculated => Message::new(
+            format!("列“{title}”是公式，但文件中没有计算结果；请在表格软件中打开并保存后再报送"),
+            format!(
+                "column \"{title}\" is a formula without a result; open and save the file in a spreadsheet program"
+            ),
+        ),
+        Rule::DigitsLost => plain(
+            "超过表格能保存的位数，末尾数字已丢失；请将该列设为文本格式",
+            "has more digits than a spreadsheet keeps, and the last ones are lost; format the column as text",
+        ),
         // The others are said of files and records, where they are found.
         _ => plain("无法读取", "cannot be read"),
     }

@@ -7,9 +7,11 @@ mod object;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::cell::{Cell, Cells, unescaped};
+use super::cell::unescaped;
+use super::cut::{Bounds, Progress};
 use super::failure::{Message, Rule};
-use super::records::{Bounds, Progress, RecordChunk, RecordFault};
+use super::grid::{ABSENT, Kind, Place};
+use super::records::{RecordChunk, RecordFault};
 use object::{JsonFault, ObjectReader, Value};
 
 /// Cuts NDJSON into lines.
@@ -43,62 +45,15 @@ impl NdjsonSplitter {
     }
 }
 
-/// Where the value of a wanted key stands.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    start: u32,
-    end: u32,
-    kind: Kind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Missing,
-    Null,
-    Plain,
-    Escaped,
-    Nested,
-}
-
-const ABSENT: Place = Place { start: 0, end: 0, kind: Kind::Missing };
-
-/// The wanted values of a chunk's objects.
+/// Where the wanted values of a chunk's objects stand.
 #[derive(Debug)]
-pub(super) struct NdjsonCells<'a> {
-    text: &'a str,
-    places: Vec<Place>,
-    width: usize,
-    /// Lines that are no good, by position among the records given; they have no cells.
+pub(super) struct Found {
+    /// As many as there are wanted keys for every object that is good.
+    pub(super) places: Vec<Place>,
+    /// Records that are no good, by position among those given; they have no places.
     pub(super) rejected: Vec<(usize, Rule, Message)>,
     /// Keys that nobody asked for, as first met.
     pub(super) unknown: Vec<String>,
-}
-
-impl Cells for NdjsonCells<'_> {
-    fn rows(&self) -> usize {
-        self.places.len() / self.width.max(1)
-    }
-
-    #[inline]
-    fn cell(&self, row: usize, field: usize) -> Cell<'_> {
-        let place = self.places[row * self.width + field];
-        let text = self.text.get(place.start as usize..place.end as usize).unwrap_or_default();
-        match place.kind {
-            Kind::Missing | Kind::Null => Cell::Missing,
-            Kind::Plain => Cell::Plain(text),
-            Kind::Escaped => Cell::Escaped(text),
-            Kind::Nested => Cell::Nested,
-        }
-    }
-
-    #[inline]
-    fn plain(&self, row: usize, field: usize) -> &[u8] {
-        let place = self.places[row * self.width + field];
-        match place.kind {
-            Kind::Plain => self.text.as_bytes().get(place.start as usize..place.end as usize).unwrap_or_default(),
-            _ => &[],
-        }
-    }
 }
 
 /// What a key means to the reader.
@@ -145,13 +100,13 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// Finds the wanted values in lines of UTF-8; `wanted` gives every key its field.
-pub(super) fn cells<'a>(
+/// Finds the wanted values in objects of UTF-8; `wanted` gives every key its field.
+pub(super) fn find<'a>(
     text: &'a str,
     lines: impl ExactSizeIterator<Item = Range<u32>>,
     wanted: &'a HashMap<String, usize>,
     width: usize,
-) -> NdjsonCells<'a> {
+) -> Found {
     let mut keys = Keys { wanted, unknown: HashMap::new(), unknown_rows: Vec::new(), by_position: Vec::new() };
     let mut places = Vec::with_capacity(lines.len() * width);
     let mut rejected = Vec::new();
@@ -168,7 +123,7 @@ pub(super) fn cells<'a>(
     }
     let mut unknown: Vec<_> = keys.unknown.into_iter().collect();
     unknown.sort_by_key(|(_, number)| *number);
-    NdjsonCells { text, places, width, rejected, unknown: unknown.into_iter().map(|(key, _)| key).collect() }
+    Found { places, rejected, unknown: unknown.into_iter().map(|(key, _)| key).collect() }
 }
 
 /// What is wrong with a line, the second kind only seen once its keys are known.
@@ -237,7 +192,7 @@ impl LineFault {
                 (Rule::ControlCharacter, message)
             }
             Self::Json(JsonFault::NotAnObject) => {
-                (Rule::NotAnObject, Message::new("这一行不是 JSON 对象", "the line is JSON, but not an object"))
+                (Rule::NotAnObject, Message::new("这条记录不是 JSON 对象", "the record is JSON, but not an object"))
             }
             Self::DuplicateKey(key) => {
                 let key = super::failure::shown(key);

@@ -1,15 +1,17 @@
-//! Reading a landed file in blocks and cutting it into records.
+//! The records of a landed file, chunk by chunk, whatever its format.
 //!
-//! The cutting looks at raw bytes and at nothing else, so that it can run ahead of the reading of
+//! Getting at records makes nothing of their values, so that it can run ahead of the reading of
 //! values on a thread of its own, and so that `trace` finds a record exactly where decoding found it.
-//! What it decides about a record never depends on where a block ends.
 
-use std::io::Read;
+use std::fmt;
 
-use super::csv::CsvSplitter;
+use super::cut::Cut;
 use super::failure::{DecodeError, FileRefused, Rule, Span};
-use super::format::{Format, Layout, Limits};
-use super::ndjson::NdjsonSplitter;
+use super::foreign::Foreign;
+use super::format::{Format, Layout};
+use super::grid::Place;
+use super::packed::{self, Input};
+use super::{parquet, xlsx};
 
 /// Ends of fields are positions with two flags; this bit says that the field is quoted …
 pub(super) const QUOTED: u32 = 1 << 31;
@@ -53,14 +55,22 @@ pub struct RecordChunk {
     /// The end of every field of these records; the next field starts one byte later.
     pub(super) ends: Vec<u32>,
     pub(super) faults: Vec<SplitFault>,
+    /// Of rendered records: where the values stand, and what they are.
+    pub(super) places: Vec<Place>,
+    /// The bytes are a rendering of ours and stand nowhere in the file.
+    pub(super) is_rendered: bool,
 }
 
 impl RecordChunk {
-    fn at(base: u64, next_row: u64) -> Self {
+    pub(super) fn at(base: u64, next_row: u64) -> Self {
         Self { base, next_row, ..Self::default() }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn rendered(next_row: u64) -> Self {
+        Self { next_row, is_rendered: true, ..Self::default() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
         self.starts.is_empty() && self.faults.is_empty()
     }
 
@@ -82,6 +92,9 @@ impl RecordChunk {
 
     /// Where a piece of `bytes` stands in the file.
     pub(super) fn span(&self, start: u32, len: u32) -> Span {
+        if self.is_rendered {
+            return Span { offset: 0, len: 0 };
+        }
         Span { offset: self.base + u64::from(start), len }
     }
 
@@ -97,6 +110,20 @@ impl RecordChunk {
     }
 }
 
+impl RecordChunk {
+    /// Drops all records but one.
+    pub(super) fn keep_only(&mut self, row_no: u64) {
+        let count = self.starts.len().max(1);
+        let (fields, places) = (self.ends.len() / count, self.places.len() / count);
+        let others: Vec<usize> = (0..self.row_no.len()).filter(|row| self.row_no[*row] != row_no).collect();
+        self.faults.retain(|fault| fault.row_no == row_no);
+        if places > 0 {
+            keep_others(&mut self.places, &others, places);
+        }
+        self.remove(&others, fields.max(1));
+    }
+}
+
 /// Removes the items of some rows from a list with `width` items a row.
 pub(super) fn keep_others<T>(items: &mut Vec<T>, rows: &[usize], width: usize) {
     let mut position = 0;
@@ -109,208 +136,78 @@ pub(super) fn keep_others<T>(items: &mut Vec<T>, rows: &[usize], width: usize) {
     });
 }
 
-/// How far a splitter came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Progress {
-    /// Bytes that are done with.
-    pub(super) consumed: usize,
-    /// The rest of a line over the size limit is still to come and to be passed over.
-    pub(super) in_long_line: bool,
+/// What a file says about its columns, before its records.
+#[derive(Debug, Default)]
+pub(super) struct Header {
+    /// Titles in their order, trimmed; none for formats whose records name their own.
+    pub(super) titles: Vec<String>,
+    /// Columns that hold no single values, and what they hold.
+    pub(super) unreadable: Vec<(String, String)>,
+    /// As it stands there, for people.
+    pub(super) text: String,
 }
 
-impl Progress {
-    pub(super) fn up_to(consumed: usize) -> Self {
-        Self { consumed, in_long_line: false }
-    }
+/// The records of a landed file.
+pub struct Records {
+    header: Header,
+    engine: Engine,
 }
 
-/// What a splitter may do with the bytes at hand.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    /// The file ends where the bytes end.
-    pub(super) at_end: bool,
-    /// Longest record.
-    pub(super) record_bytes: usize,
-    /// Stop before this record.
-    pub(super) stop_row: u64,
+/// How records are got at.
+enum Engine {
+    /// Cut from the bytes here.
+    Cut(Box<Cut>),
+    /// Read by a library on a thread of its own.
+    Foreign(Foreign),
 }
 
-/// Cuts bytes into records; one arm a format.
-#[derive(Debug, Clone)]
-enum Splitter {
-    Csv(CsvSplitter),
-    Ndjson(NdjsonSplitter),
-}
-
-impl Splitter {
-    fn split(&self, bytes: &[u8], bounds: Bounds, chunk: &mut RecordChunk) -> Progress {
-        match self {
-            Self::Csv(csv) => csv.split(bytes, bounds, chunk),
-            Self::Ndjson(ndjson) => ndjson.split(bytes, bounds, chunk),
-        }
-    }
-
-    /// The start of the next line, or `None` if the bytes do not hold it for sure.
-    fn next_line(&self, bytes: &[u8], at_end: bool) -> Option<usize> {
-        match self {
-            Self::Csv(_) => super::csv::line_end(bytes, 0, at_end).map(|line| line.next),
-            Self::Ndjson(_) => memchr::memchr(b'\n', bytes).map(|at| at + 1),
-        }
-    }
-}
-
-/// The records of a landed file, chunk by chunk.
-#[derive(Debug)]
-pub struct Records<R> {
-    reader: R,
-    splitter: Splitter,
-    limits: Limits,
-    /// Bytes read and not yet handed out, and their offset in the file.
-    carry: Vec<u8>,
-    base: u64,
-    next_row: u64,
-    at_end: bool,
-    in_long_line: bool,
-    titles: Vec<String>,
-}
-
-impl<R: Read> Records<R> {
-    /// Reads as far as the first data record; for CSV that is past the header.
-    pub fn open(reader: R, format: &Format) -> Result<Self, DecodeError> {
-        let limits = Limits {
-            // Positions inside a chunk have 30 bits.
-            block_bytes: format.limits.block_bytes.clamp(1, 1 << 28),
-            record_bytes: format.limits.record_bytes.clamp(1, 1 << 28),
-            chunk_rows: format.limits.chunk_rows.max(1),
+impl Records {
+    /// Unpacks the file and reads as far as its first data record, past a header if it has one.
+    pub fn open(reader: impl Input + 'static, format: &Format) -> Result<Self, DecodeError> {
+        let input = Box::new(reader);
+        let (header, engine) = match &format.layout {
+            Layout::Csv { .. } | Layout::Ndjson | Layout::Json { .. } => {
+                let (header, cut) = Cut::open(packed::stream(input, &format.packing)?, format)?;
+                (header, Engine::Cut(Box::new(cut)))
+            }
+            Layout::Sheet(sheet) => {
+                let input = packed::workbook(input, &format.packing)?;
+                let (header, foreign) = xlsx::open(input, sheet, format)?;
+                (header, Engine::Foreign(foreign))
+            }
+            Layout::Parquet => {
+                let input = packed::seekable(input, &format.packing)?;
+                let (header, foreign) = parquet::open(input, format)?;
+                (header, Engine::Foreign(foreign))
+            }
         };
-        let splitter = match format.layout {
-            Layout::Csv { delimiter, quote, .. } => Splitter::Csv(CsvSplitter::new(delimiter, quote)),
-            Layout::Ndjson => Splitter::Ndjson(NdjsonSplitter),
-        };
-        let mut records = Self {
-            reader,
-            splitter,
-            limits,
-            carry: Vec::new(),
-            base: 0,
-            next_row: 1,
-            at_end: false,
-            in_long_line: false,
-            titles: Vec::new(),
-        };
-        records.skip_mark(format)?;
-        if let Layout::Csv { header_row, .. } = format.layout {
-            records.read_header(format, header_row)?;
-        }
-        Ok(records)
+        Ok(Self { header, engine })
     }
 
-    /// Titles of the columns as the header gives them, trimmed; none for NDJSON.
+    /// Titles of the columns as the header gives them, trimmed; none for NDJSON and JSON.
     pub fn titles(&self) -> &[String] {
-        &self.titles
+        &self.header.titles
     }
 
-    fn skip_mark(&mut self, format: &Format) -> Result<(), DecodeError> {
-        const LONGEST_MARK: usize = 4;
-        while self.carry.len() < LONGEST_MARK && !self.at_end {
-            self.read_block()?;
-        }
-        let mark = format.encoding.mark(&self.carry)?;
-        self.take(mark);
-        Ok(())
-    }
-
-    fn read_header(&mut self, format: &Format, header_row: u32) -> Result<(), DecodeError> {
-        let Splitter::Csv(splitter) = self.splitter.clone() else {
-            return Ok(());
-        };
-        loop {
-            let bounds = self.bounds(u64::from(header_row) + 1);
-            let Some(header) = splitter.header(&self.carry, bounds)? else {
-                self.read_block()?;
-                continue;
-            };
-            self.titles = header.titles(&self.carry, format.encoding)?;
-            self.splitter = Splitter::Csv(splitter.with_width(header.width()));
-            self.take(header.next);
-            return Ok(());
-        }
-    }
-
-    fn bounds(&self, stop_row: u64) -> Bounds {
-        Bounds { at_end: self.at_end, record_bytes: self.limits.record_bytes, stop_row }
-    }
-
-    /// Drops bytes from the front of the carry.
-    fn take(&mut self, len: usize) {
-        self.carry.drain(..len);
-        self.base += len as u64;
-    }
-
-    fn read_block(&mut self) -> std::io::Result<()> {
-        let block = self.limits.block_bytes;
-        self.carry.reserve(block);
-        let read = self.reader.by_ref().take(block as u64).read_to_end(&mut self.carry)?;
-        self.at_end = read < block;
-        Ok(())
-    }
-
-    /// The next records, or `None` at the end of the file.
-    fn next_chunk(&mut self) -> std::io::Result<Option<RecordChunk>> {
-        if self.carry.len() < self.limits.block_bytes && !self.at_end {
-            self.read_block()?;
-        }
-        loop {
-            if self.in_long_line {
-                self.pass_long_line()?;
-            }
-            let mut chunk = RecordChunk::at(self.base, self.next_row);
-            let stop_row = self.next_row + self.limits.chunk_rows as u64;
-            let progress = self.splitter.split(&self.carry, self.bounds(stop_row), &mut chunk);
-            self.in_long_line = progress.in_long_line;
-            if chunk.is_empty() {
-                self.take(progress.consumed);
-                if self.at_end {
-                    return Ok(None);
-                }
-                self.read_block()?;
-                continue;
-            }
-            self.next_row = chunk.next_row;
-            self.base += progress.consumed as u64;
-            let mut rest = Vec::with_capacity(self.carry.len() - progress.consumed + self.limits.block_bytes);
-            rest.extend_from_slice(&self.carry[progress.consumed..]);
-            chunk.bytes = std::mem::replace(&mut self.carry, rest);
-            chunk.bytes.truncate(progress.consumed);
-            return Ok(Some(chunk));
-        }
-    }
-
-    /// Passes over the rest of a line whose beginning was held as too long, without keeping it.
-    fn pass_long_line(&mut self) -> std::io::Result<()> {
-        loop {
-            if let Some(next) = self.splitter.next_line(&self.carry, self.at_end) {
-                self.in_long_line = false;
-                self.take(next);
-                return Ok(());
-            }
-            if self.at_end {
-                self.in_long_line = false;
-                self.take(self.carry.len());
-                return Ok(());
-            }
-            // The last byte may be a CR whose LF is still to come.
-            self.take(self.carry.len().saturating_sub(1));
-            self.read_block()?;
-        }
+    pub(super) fn header(&self) -> &Header {
+        &self.header
     }
 }
 
-impl<R: Read> Iterator for Records<R> {
+impl Iterator for Records {
     type Item = Result<RecordChunk, DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_chunk().map_err(DecodeError::from).transpose()
+        match &mut self.engine {
+            Engine::Cut(cut) => cut.next_chunk().transpose(),
+            Engine::Foreign(foreign) => foreign.next_chunk().transpose(),
+        }
+    }
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records").field("header", &self.header).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,7 @@
 //! From the records of a chunk to typed rows: the second half of decoding.
 
+mod told;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -13,12 +15,14 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, Timestamp
 use super::cell::Cells;
 use super::column::{ColumnBuilder, Findings};
 use super::csv::CsvCells;
-use super::failure::{CellFailure, FileRefused, Message, RejectedRecord, Rule, Span};
+use super::failure::{CellFailure, FileRefused, RejectedRecord, Span};
 use super::format::{Format, Layout};
+use super::grid::GridCells;
 use super::mapping::{BoundColumn, Mapping, Source};
 use super::ndjson;
-use super::records::{RecordChunk, RecordFault, keep_others};
+use super::records::{Header, RecordChunk, keep_others};
 use super::text::{self, Readable};
+use told::{missing_columns, no_duplicates, unreadable_column};
 
 /// Rows read in one go over all columns, so that their bytes are still in the cache of the core.
 const STRIP: usize = 256;
@@ -33,7 +37,7 @@ pub struct DecodedChunk {
     pub source_updated_at: TimestampMicrosecondArray,
     /// Number of each row's record in the file, from 1, counting every record.
     pub row_no: Vec<u64>,
-    /// Where each row's record stands in the landed file.
+    /// Where each row's record stands in the landed file; nowhere in workbooks and Parquet.
     pub spans: Vec<Span>,
     /// Values that could not be read, by row and in the order of the contract.
     pub failures: Vec<CellFailure>,
@@ -43,7 +47,7 @@ pub struct DecodedChunk {
     pub rejected: Vec<RejectedRecord>,
     /// The extra source columns as text, if there are any.
     pub source: Option<RecordBatch>,
-    /// NDJSON: keys met in this chunk that nobody asked for.
+    /// NDJSON and JSON: keys met in this chunk that nobody asked for.
     pub unknown_keys: Vec<String>,
     bytes: Vec<u8>,
     base: u64,
@@ -68,27 +72,31 @@ pub struct RowReader {
     /// Fields of the extra source columns, and their schema.
     extra: Vec<usize>,
     extra_schema: SchemaRef,
-    /// Titles of the fields; for NDJSON the wanted keys alone.
+    /// Titles of the fields; for NDJSON and JSON the wanted keys alone.
     titles: Vec<String>,
     unknown_columns: Vec<String>,
-    /// NDJSON: the field of every wanted key.
+    /// NDJSON and JSON: the field of every wanted key.
     keys: HashMap<String, usize>,
 }
 
 impl RowReader {
-    /// Binds a mapping to the columns of a file; `titles` are those of its header.
+    /// Binds a mapping to the columns of a file.
     pub(super) fn bind(
         format: &Format,
         mapping: &Mapping,
-        titles: &[String],
+        header: &Header,
         extra: &[String],
     ) -> Result<Self, FileRefused> {
         let wanted = || mapping.titles().chain(extra.iter().map(String::as_str));
-        let mut titles = titles.to_vec();
+        if let Some((title, kind)) = header.unreadable.iter().find(|(title, _)| wanted().any(|wanted| wanted == *title))
+        {
+            return Err(unreadable_column(title, kind));
+        }
+        let mut titles = header.titles.clone();
         let mut keys = HashMap::new();
         match format.layout {
-            Layout::Csv { .. } => no_duplicates(&titles)?,
-            Layout::Ndjson => {
+            Layout::Csv { .. } | Layout::Sheet(_) | Layout::Parquet => no_duplicates(&titles)?,
+            Layout::Ndjson | Layout::Json { .. } => {
                 for title in wanted() {
                     keys.entry(title.to_owned()).or_insert_with(|| {
                         titles.push(title.to_owned());
@@ -148,9 +156,11 @@ impl RowReader {
             })
             .collect();
         let bytes = std::mem::take(&mut chunk.bytes);
+        // Rendered records are UTF-8, and have places instead of fields between delimiters.
         let width = match self.format.layout {
             Layout::Csv { .. } => self.titles.len(),
-            Layout::Ndjson => 1,
+            Layout::Ndjson | Layout::Json { .. } => 1,
+            Layout::Sheet(_) | Layout::Parquet => 0,
         };
         let Readable { text, mut moved, invalid } = text::readable(&bytes, &chunk, width, self.format.encoding);
         if !invalid.is_empty() {
@@ -171,20 +181,21 @@ impl RowReader {
             Layout::Csv { quote, .. } => {
                 self.read_cells(&CsvCells { text: &text, starts, ends, width, quote: quote.unwrap_or(b'"') })
             }
-            Layout::Ndjson => {
+            Layout::Sheet(_) | Layout::Parquet => {
+                self.read_cells(&GridCells::new(&text, &chunk.places, self.titles.len()))
+            }
+            Layout::Ndjson | Layout::Json { .. } => {
                 let lines = starts.iter().zip(ends).map(|(start, end)| *start..*end);
-                let mut cells = ndjson::cells(&text, lines, &self.keys, self.titles.len());
-                unknown_keys = std::mem::take(&mut cells.unknown);
-                let rows: Vec<usize> = cells.rejected.iter().map(|(row, ..)| *row).collect();
-                rejected.extend(std::mem::take(&mut cells.rejected).into_iter().map(|(row, rule, message)| {
-                    RejectedRecord {
-                        row_no: chunk.row_no[row],
-                        span: chunk.span(chunk.starts[row], chunk.lens[row]),
-                        rule,
-                        message,
-                    }
+                let found = ndjson::find(&text, lines, &self.keys, self.titles.len());
+                unknown_keys = found.unknown;
+                let rows: Vec<usize> = found.rejected.iter().map(|(row, ..)| *row).collect();
+                rejected.extend(found.rejected.into_iter().map(|(row, rule, message)| RejectedRecord {
+                    row_no: chunk.row_no[row],
+                    span: chunk.span(chunk.starts[row], chunk.lens[row]),
+                    rule,
+                    message,
                 }));
-                let read = self.read_cells(&cells);
+                let read = self.read_cells(&GridCells::new(&text, &found.places, self.titles.len()));
                 chunk.remove(&rows, width);
                 read
             }
@@ -256,67 +267,6 @@ impl RowReader {
         };
         batch(&self.extra_schema, self.extra.iter().map(column).collect(), cells.rows())
     }
-
-    fn no_text(&self, chunk: &RecordChunk, invalid: &text::Invalid) -> RejectedRecord {
-        let span = chunk.span(chunk.starts[invalid.row], chunk.lens[invalid.row]);
-        let offset = chunk.base + invalid.position as u64;
-        let encoding = self.format.encoding.name();
-        let (zh, en) = match (self.format.layout, self.titles.get(invalid.field)) {
-            (Layout::Csv { .. }, Some(title)) => (format!("，在列“{title}”中"), format!(" in column \"{title}\"")),
-            _ => (String::new(), String::new()),
-        };
-        RejectedRecord {
-            row_no: chunk.row_no[invalid.row],
-            span,
-            rule: Rule::InvalidEncoding,
-            message: Message::new(
-                format!("文件第 {offset} 字节（从 0 起）处不是有效的 {encoding} 编码{zh}"),
-                format!("the bytes at offset {offset} of the file are not text in {encoding}{en}"),
-            ),
-        }
-    }
-
-    fn split_message(&self, fault: RecordFault) -> (Rule, Message) {
-        let width = self.titles.len();
-        match fault {
-            RecordFault::Fields { found } if found < width => (
-                Rule::TooFewFields,
-                Message::new(
-                    format!("该行只有 {found} 个字段，表头有 {width} 个"),
-                    format!("the record has {found} fields, the header has {width}"),
-                ),
-            ),
-            RecordFault::Fields { found } => (
-                Rule::TooManyFields,
-                Message::new(
-                    format!("该行有 {found} 个字段，表头只有 {width} 个"),
-                    format!("the record has {found} fields, the header has only {width}"),
-                ),
-            ),
-            RecordFault::BadQuote => (
-                Rule::BadQuote,
-                Message::new(
-                    "引号有误：引号必须包住整个字段，字段内的引号要写两个",
-                    "a quote is wrong: quotes enclose a whole field, and are doubled inside it",
-                ),
-            ),
-            RecordFault::UnclosedQuote => (
-                Rule::UnclosedQuote,
-                Message::new(
-                    "引号没有正确结束；只扣留这一行，从下一行继续读取",
-                    "a quote is not properly closed; only this line is held, and reading goes on with the next",
-                ),
-            ),
-            RecordFault::TooLong => {
-                let longest = self.format.limits.record_bytes;
-                let message = Message::new(
-                    format!("该行超过 {longest} 字节"),
-                    format!("the record is longer than {longest} bytes"),
-                );
-                (Rule::RecordTooLong, message)
-            }
-        }
-    }
 }
 
 struct Read {
@@ -335,28 +285,4 @@ fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> RecordBatch
 /// One value for every row.
 fn repeated(value: &ArrayRef, rows: usize) -> ArrayRef {
     take(value, &UInt32Array::from(vec![0; rows]), None).expect("position 0 is within an array of one")
-}
-
-fn no_duplicates(titles: &[String]) -> Result<(), FileRefused> {
-    let mut seen = std::collections::HashSet::new();
-    match titles.iter().filter(|title| !title.is_empty()).find(|title| !seen.insert(*title)) {
-        None => Ok(()),
-        Some(title) => Err(FileRefused::new(
-            Rule::DuplicateColumn,
-            format!("表头中“{title}”出现了两次"),
-            format!("the header says \"{title}\" twice"),
-        )),
-    }
-}
-
-fn missing_columns(missing: &[&str], titles: &[String]) -> FileRefused {
-    let there = titles.iter().map(|title| format!("“{title}”")).collect::<String>();
-    let missing_zh = missing.iter().map(|title| format!("“{title}”")).collect::<String>();
-    let missing_en = missing.iter().map(|title| format!("\"{title}\"")).collect::<Vec<_>>().join(", ");
-    let there_en = titles.iter().map(|title| format!("\"{title}\"")).collect::<Vec<_>>().join(", ");
-    FileRefused::new(
-        Rule::MissingColumn,
-        format!("文件缺少必需的列{missing_zh}；文件中的列：{there}"),
-        format!("the file lacks the required columns {missing_en}; it has {there_en}"),
-    )
 }

@@ -1,8 +1,5 @@
 //! A batch in the books of the release: `system.batch`, `system.quarantine`, `system.finding`.
 
-use std::fs::File;
-use std::io::{BufReader, Seek};
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use anze_warehouse::live::LiveRow;
@@ -11,10 +8,10 @@ use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, S
 use serde_json::json;
 
 use super::batch::{Finding, Loading};
+use super::raw::raw_records;
 use super::{BatchReport, Due};
-use crate::check::{Held, Reason};
-use crate::decode::{Format, record_at};
-use crate::error::{Error, ErrorKind, Result};
+use crate::check::Reason;
+use crate::error::Result;
 use crate::landing::Landing;
 
 /// The row of `system.batch`.
@@ -57,12 +54,10 @@ pub(super) fn quarantine(landing: &Landing, loading: &Loading) -> Result<RecordB
         };
         rows.add(format!("{batch_id}-batch"), None, None, std::slice::from_ref(&reason));
     }
-    if !loading.held.is_empty() {
-        let file = landing.open_file(&due.delivery.landed_path)?;
-        for held in &loading.held {
-            let raw = raw(&file, &due.feed.format, held)?;
-            rows.add(format!("{batch_id}-{}", held.row_no), Some(held.row_no), Some(raw), &held.reasons);
-        }
+    let mut raw = raw_records(landing, due, &loading.held)?;
+    for held in &loading.held {
+        let raw = raw.remove(&held.row_no).unwrap_or_default();
+        rows.add(format!("{batch_id}-{}", held.row_no), Some(held.row_no), Some(raw), &held.reasons);
     }
     rows.finish(due)
 }
@@ -124,22 +119,6 @@ impl HeldRows {
 /// One text for every row.
 fn all(text: &str, rows: usize) -> ArrayRef {
     Arc::new(StringArray::new_repeated(text, rows))
-}
-
-/// The record as text; bytes that do not decode show as U+FFFD and stay whole in the landed file.
-fn raw(file: &File, format: &Format, held: &Held) -> Result<String> {
-    if held.span.len == 0 {
-        // A clone shares its place in the file with the others.
-        let mut again = file.try_clone()?;
-        again.rewind()?;
-        let reader = BufReader::new(again);
-        let found = record_at(reader, format, held.row_no)
-            .map_err(|error| Error::caused(ErrorKind::Warehouse, "a held record cannot be read again", error))?;
-        return Ok(found.map_or(String::new(), |(_, bytes)| format.readable(&bytes)));
-    }
-    let mut bytes = vec![0; held.span.len as usize];
-    file.read_exact_at(&mut bytes, held.span.offset)?;
-    Ok(format.readable(&bytes))
 }
 
 /// The rows of `system.finding` that the checks and the contest gave; references are noted when

@@ -8,7 +8,6 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRng, TestRunner};
 
-use super::tests::{HEADER, Outcome, decode_with};
 use super::*;
 
 /// Runs a property on ever new input until its time is up.

@@ -1,7 +1,6 @@
 //! Files as they should not be. Each case says what its bytes are and what must come of them: how
 //! many rows, which records are held and why, or that the file is refused whole.
 
-use super::tests::{HEADER, decode_with};
 use super::*;
 
 /// What must come of a file.

@@ -4,6 +4,7 @@
 //! before that leaves garbage and commits that no release names; the next writer starts again
 //! from the release, whatever the logs say beyond it.
 
+mod amendments;
 mod arrivals;
 mod files;
 mod findings;
@@ -11,7 +12,7 @@ mod snapshot;
 mod versions;
 mod working;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -91,6 +92,7 @@ impl Writer {
             tables: BTreeMap::new(),
             touched: HashSet::new(),
             noted: BTreeMap::new(),
+            replayed: BTreeMap::new(),
         })
     }
 }
@@ -105,6 +107,8 @@ pub struct Publication<'w> {
     touched: HashSet<String>,
     /// Rows for system tables, written as one file a table when the release is published.
     noted: BTreeMap<String, Vec<LiveRow>>,
+    /// Records of batches of earlier releases that this one loads.
+    replayed: BTreeMap<String, BTreeSet<i64>>,
 }
 
 /// A state to return to, where a batch turns out to be held whole.

@@ -111,10 +111,10 @@ impl Publication<'_> {
 
     async fn new_findings(&self, session: &SessionContext) -> Result<Vec<LiveRow>> {
         let mut rows = Vec::new();
-        if self.manifest.batches.is_empty() {
+        let batches = self.loaded_batches();
+        if batches.is_empty() {
             return Ok(rows);
         }
-        let batches = self.manifest.batches.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
         let touched = || contract::builtin().datasets().iter().filter(|c| self.touched.contains(&c.name));
         let missing = touched().flat_map(|contract| {
             let ask = |reference| (missing_side(contract, reference, &batches), contract, Remark::of(reference));
@@ -130,6 +130,7 @@ impl Publication<'_> {
             })??;
             rows.extend(self.noted(&found, contract, remark)?);
         }
+        rows.retain(|finding| self.is_about_a_loaded_row(finding));
         Ok(rows)
     }
 

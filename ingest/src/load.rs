@@ -3,6 +3,7 @@
 //! Batches of one dataset are decoded and checked one after the other and contend together, in
 //! their order of arrival. A batch over its feed's limits is held whole: nothing of it stays.
 
+mod again;
 mod batch;
 mod record;
 
@@ -14,6 +15,7 @@ use anze_warehouse::contract::{Contract, Stage};
 use anze_warehouse::publication::{Arrival, Publication, Savepoint, Snapshot, Upserted};
 use anze_warehouse::session::Limits;
 
+pub(crate) use again::{Again, Wanted, load_again};
 pub use batch::BatchState;
 use batch::{Loading, Part};
 

@@ -1,10 +1,12 @@
 //! A run: fetch, land, load, publish, and the books about it.
 
+mod backfill;
 mod day;
 mod fetching;
 mod landing;
 mod loading;
 mod remembered;
+mod settling;
 mod shipped;
 mod taken;
 
@@ -18,6 +20,7 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use tokio::sync::Mutex;
 
+pub use backfill::{BackfillAsk, BackfillReport, BackfilledSlot};
 use remembered::Remembered;
 
 use crate::books::Books;

@@ -1,5 +1,6 @@
 //! Fetching: a feed's source is asked, and asked again as often as its feed says.
 
+use chrono::{DateTime, Utc};
 use rand::RngExt;
 
 use super::{Ingest, Job, RunReport};
@@ -67,9 +68,14 @@ impl Ingest {
 
     pub(super) fn begin(&self, job: &Job, attempt: u32, asked_by: &str) -> Run {
         let started_at = self.clock.now();
-        let about = job.slot_at.unwrap_or(started_at);
+        let text = |at: DateTime<Utc>| at.format("%Y%m%dT%H%M%S%.6fZ").to_string();
+        let about = match job.slot_at {
+            // A slot that is asked for again keeps the runs it had.
+            Some(slot_at) if asked_by != "schedule" => format!("{}/{}", text(slot_at), text(started_at)),
+            slot_at => text(slot_at.unwrap_or(started_at)),
+        };
         Run {
-            run_id: format!("{}/{}/{attempt}", job.feed.feed_id, about.format("%Y%m%dT%H%M%S%.6fZ")),
+            run_id: format!("{}/{about}/{attempt}", job.feed.feed_id),
             feed_id: job.feed.feed_id.clone(),
             slot_at: job.slot_at,
             attempt,

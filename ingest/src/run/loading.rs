@@ -7,7 +7,7 @@ use anze_warehouse::publication::Writer;
 
 use super::landing::Landed;
 use super::{Ingest, Publish, RunReport, shipped};
-use crate::books::{Run, RunEnd};
+use crate::books::{Books, Run, RunEnd};
 use crate::error::Result;
 use crate::landing::Delivery;
 use crate::load::{BatchReport, BatchState, Due, load};
@@ -37,7 +37,9 @@ impl Ingest {
             let at = self.clock.now();
             let mut publication = writer.begin(at, day_of(at)).await?;
             let batches = load(&mut publication, &self.landing, now).await?;
+            self.replay_arrived(&mut publication, &batches).await?;
             publication.replace_system("slot_state", self.planner.lock().await.rows()?).await?;
+            publication.renew_system("feed_state", Books::feed_rows(&self.feeds)).await?;
             let release = publication.publish().await?;
             self.remember_taken(&release, &deliveries).await;
             report.release = Some(release);

@@ -64,6 +64,8 @@ pub enum Access {
     Feeds,
     /// Starting a run.
     RunFeeds,
+    /// Deciding what becomes of held records.
+    Settle,
     /// What is published.
     Releases,
 }
@@ -234,6 +236,13 @@ mod tests {
         assert_eq!(granted(&Permission::whole(Role::Public)), "xxx.......");
         assert_eq!(granted(&scoped(Role::Official)), "xxxx..xx.x");
         assert_eq!(granted(&scoped(Role::Analyst)), "xxxx..xx.x");
+    }
+
+    #[test]
+    fn only_an_admin_decides_what_becomes_of_held_records() {
+        let others = [Role::Official, Role::Analyst, Role::Insurer, Role::Reporter, Role::Public];
+        assert!(Permission::whole(Role::Admin).may(Access::Settle).is_ok());
+        assert!(others.iter().all(|role| Permission::whole(*role).may(Access::Settle).is_err()));
     }
 
     #[test]

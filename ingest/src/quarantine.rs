@@ -12,6 +12,8 @@ mod held;
 mod released;
 mod replay;
 mod report;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use arrived::{is_code_list, replay_arrived};
 pub use ask::{DiscardAsk, HeldSelection, ReplayAsk};

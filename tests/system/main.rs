@@ -6,6 +6,7 @@ mod broken_rows;
 mod delivery;
 mod deployment;
 mod killed;
+mod quarantined;
 mod repeated;
 mod served;
 mod traced;

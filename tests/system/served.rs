@@ -162,8 +162,11 @@ fn a_replay_is_handed_to_the_server_that_writes_and_goes_by_the_feed_of_today() 
     assert_eq!(deployment.ingest().code, Some(3));
     let server = Server::start(&deployment);
     mend_the_feed(&deployment);
-    let done = deployment.run(&["quarantine", "replay", "--format", "json"]);
-    assert_eq!(done.code, Some(0), "{done:?}");
+    // The server answers a moment before it begins to write, and says so.
+    until("the server has replayed it", || {
+        let done = deployment.run(&["quarantine", "replay", "--format", "json"]);
+        (done.code == Some(0)).then_some(())
+    });
     assert_eq!(deployment.csv("select count(*) as n from policy"), "n\n10\n");
     assert_eq!(server.stop().code(), Some(0));
 }

@@ -10,10 +10,10 @@ use anze_warehouse::contract::{Contract, Severity};
 use anze_warehouse::lineage;
 use chrono::{DateTime, Utc};
 use datafusion::arrow::array::{
-    ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
+    ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
 };
-use datafusion::arrow::compute::filter_record_batch;
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::compute::{filter, filter_record_batch};
+use datafusion::arrow::datatypes::{DataType, TimestampMicrosecondType};
 
 pub use codes::KnownCodes;
 use rules::RowRules;
@@ -172,16 +172,19 @@ impl Checker {
             .map(|(row, reason)| Remark { row_no: chunk.row_no[row], reason })
             .collect();
         let held_rows = filter_record_batch(&rows, &datafusion::arrow::compute::not(&valid)?)?;
-        let with_lineage = self.with_lineage(&rows, &chunk.row_no, &chunk.source_updated_at)?;
-        let (rows, deleted) = if faults.is_empty() {
-            (with_lineage, deleted)
+        let (rows, row_no, clock, deleted) = if faults.is_empty() {
+            (rows, chunk.row_no, chunk.source_updated_at, deleted)
         } else {
-            let kept = deleted
-                .map(|deleted| datafusion::arrow::compute::filter(&deleted, &valid))
-                .transpose()?
-                .map(|kept| BooleanArray::from(kept.to_data()));
-            (filter_record_batch(&with_lineage, &valid)?, kept)
+            let deleted = deleted.map(|deleted| filter(&deleted, &valid)).transpose()?;
+            let mut row_no = chunk.row_no;
+            let mut place = 0..row_no.len();
+            row_no.retain(|_| place.next().is_some_and(|row| valid.value(row)));
+            let clock = filter(&chunk.source_updated_at, &valid)?;
+            let clock = clock.as_primitive::<TimestampMicrosecondType>().clone();
+            let deleted = deleted.map(|deleted| deleted.as_boolean().clone());
+            (filter_record_batch(&rows, &valid)?, row_no, clock, deleted)
         };
+        let rows = self.with_lineage(&rows, &row_no, &clock)?;
         Ok(Checked { rows, deleted, held, held_rows, remarks, rows_read })
     }
 
@@ -192,7 +195,7 @@ impl Checker {
         source_updated_at: &TimestampMicrosecondArray,
     ) -> Result<RecordBatch> {
         let count = rows.num_rows();
-        let text = |value: &str| -> ArrayRef { Arc::new(StringArray::from(vec![value; count])) };
+        let text = |value: &str| -> ArrayRef { Arc::new(StringArray::new_repeated(value, count)) };
         let landed = TimestampMicrosecondArray::from(vec![self.origin.landed_at.timestamp_micros(); count]);
         let mut columns = rows.columns().to_vec();
         // In the order of `lineage::NAMES`.

@@ -26,6 +26,10 @@ mod trace;
 mod zone;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;
 
 use std::io::Read;

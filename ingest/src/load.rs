@@ -9,11 +9,14 @@ mod record;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use anze_warehouse::contract::{Contract, Stage};
-use anze_warehouse::publication::{Arrival, Publication, Savepoint, Snapshot, Upserted};
+use anze_warehouse::contract::Contract;
+use anze_warehouse::publication::{Arrival, DatasetChange, Publication, Savepoint, Snapshot, Upserted};
 use anze_warehouse::session::Limits;
+use futures::StreamExt;
 
 pub(crate) use again::{Again, Wanted, load_again};
 pub use batch::BatchState;
@@ -70,13 +73,17 @@ pub struct BatchReport {
 pub async fn load(publication: &mut Publication<'_>, landing: &Landing, due: Vec<Due>) -> Result<Vec<BatchReport>> {
     let mut reports = Vec::new();
     let mut codes: Option<KnownCodes> = None;
-    for (contract, due) in by_dataset(due) {
-        if codes.is_none() {
-            codes = Some(KnownCodes::read(&publication.session(&Limits::default()).await?).await?);
-        }
-        let known = codes.clone().unwrap_or_default();
-        reports.extend(dataset(publication, landing, &contract, due, known).await?);
-        if matches!(contract.name.as_str(), "region" | "sector" | "insurer") {
+    for side_by_side in by_rank(due) {
+        let known = match &codes {
+            Some(known) => known.clone(),
+            None => {
+                let known = KnownCodes::read(&publication.session(&Limits::default()).await?).await?;
+                codes.insert(known).clone()
+            }
+        };
+        let changes_codes = side_by_side.iter().any(|(contract, _)| is_code_list(contract));
+        reports.extend(datasets(publication, landing, side_by_side, &known).await?);
+        if changes_codes {
             codes = None;
         }
     }
@@ -86,50 +93,102 @@ pub async fn load(publication: &mut Publication<'_>, landing: &Landing, due: Vec
 /// A dataset with its deliveries.
 type OfDataset = (Arc<Contract>, Vec<Due>);
 
-/// Deliveries by dataset: code lists before what names them, references before units before facts.
-fn by_dataset(due: Vec<Due>) -> Vec<OfDataset> {
-    let mut datasets: BTreeMap<(Stage, bool, String), OfDataset> = BTreeMap::new();
+/// Deliveries by dataset: references before units before facts, and code lists before what names
+/// them. Datasets of one rank do not look at one another and load side by side.
+fn by_rank(due: Vec<Due>) -> Vec<Vec<OfDataset>> {
+    let mut ranks: BTreeMap<_, BTreeMap<String, OfDataset>> = BTreeMap::new();
     for due in due {
         let contract = Arc::clone(&due.feed.contract);
         let names_codes = contract.columns.iter().any(|column| column.known.is_some());
-        let key = (contract.stage, names_codes, contract.name.clone());
-        datasets.entry(key).or_insert_with(|| (contract, Vec::new())).1.push(due);
+        let rank = (contract.stage, names_codes, !is_code_list(&contract));
+        let datasets = ranks.entry(rank).or_default();
+        datasets.entry(contract.name.clone()).or_insert_with(|| (contract, Vec::new())).1.push(due);
     }
-    datasets.into_values().collect()
+    ranks.into_values().map(|datasets| datasets.into_values().collect()).collect()
+}
+
+fn is_code_list(contract: &Contract) -> bool {
+    crate::quarantine::is_code_list(&contract.name)
+}
+
+/// Loads datasets side by side, as many at once as there are cores, and takes them back in order.
+async fn datasets(
+    publication: &mut Publication<'_>,
+    landing: &Landing,
+    datasets: Vec<OfDataset>,
+    codes: &KnownCodes,
+) -> Result<Vec<BatchReport>> {
+    let mut changes = Vec::with_capacity(datasets.len());
+    for (contract, due) in datasets {
+        changes.push((publication.change(&contract).await?, due));
+    }
+    let at_once = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let mut loaded = futures::stream::iter(changes)
+        .map(|(change, due)| {
+            let (landing, codes) = (landing.clone(), codes.clone());
+            let task = tokio::spawn(async move { dataset(change, landing, due, codes).await });
+            // Dropped with the others where one fails, so that nothing goes on behind its back.
+            AbortOnDropHandle(task)
+        })
+        .buffered(at_once);
+    let mut reports = Vec::new();
+    while let Some(ended) = loaded.next().await {
+        let (change, of_dataset) = ended
+            .map_err(|error| Error::caused(ErrorKind::Warehouse, "loading a dataset was interrupted", error))??;
+        publication.accept(change);
+        reports.extend(of_dataset);
+    }
+    Ok(reports)
+}
+
+/// A task that ends when nobody waits for it any more.
+struct AbortOnDropHandle<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Future for AbortOnDropHandle<T> {
+    type Output = std::result::Result<T, tokio::task::JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context)
+    }
+}
+
+impl<T> Drop for AbortOnDropHandle<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 async fn dataset(
-    publication: &mut Publication<'_>,
-    landing: &Landing,
-    contract: &Arc<Contract>,
+    change: DatasetChange,
+    landing: Landing,
     due: Vec<Due>,
     codes: KnownCodes,
-) -> Result<Vec<BatchReport>> {
-    let mut loader =
-        DatasetLoader { publication, landing, contract, waiting: Vec::new(), rows: 0, reports: Vec::new() };
+) -> Result<(DatasetChange, Vec<BatchReport>)> {
+    let contract = Arc::clone(change.contract());
+    let mut loader = DatasetLoader { change, landing, contract, waiting: Vec::new(), rows: 0, reports: Vec::new() };
     for due in due {
         loader.take(due, codes.clone()).await?;
     }
     loader.flush().await?;
-    Ok(loader.reports)
+    Ok((loader.change, loader.reports))
 }
 
 /// Loads batches of one dataset: small ones contend together, a large one in segments of its own.
-struct DatasetLoader<'l, 'w> {
-    publication: &'l mut Publication<'w>,
-    landing: &'l Landing,
-    contract: &'l Arc<Contract>,
+struct DatasetLoader {
+    change: DatasetChange,
+    landing: Landing,
+    contract: Arc<Contract>,
     /// Batches that are checked and have not contended yet.
     waiting: Vec<Loading>,
     rows: usize,
     reports: Vec<BatchReport>,
 }
 
-impl DatasetLoader<'_, '_> {
+impl DatasetLoader {
     /// Decodes and checks one delivery, and loads it or lets it wait.
     async fn take(&mut self, due: Due, codes: KnownCodes) -> Result<()> {
         let snapshot = due.feed.mode == Mode::Snapshot;
-        let mut parts = parts(self.landing, self.contract, &due, codes)?;
+        let mut parts = parts(&self.landing, &self.contract, &due, codes)?;
         let mut loading = Loading::new(due);
         let mut before: Option<Savepoint> = None;
         while let Some(part) = parts.recv().await {
@@ -140,7 +199,7 @@ impl DatasetLoader<'_, '_> {
             if loading.rows() >= SEGMENT_ROWS {
                 if before.is_none() {
                     self.flush().await?;
-                    before = Some(self.publication.savepoint());
+                    before = Some(self.change.savepoint());
                 }
                 self.contend(&mut loading).await?;
             }
@@ -156,7 +215,7 @@ impl DatasetLoader<'_, '_> {
             }
             None if snapshot => {
                 self.flush().await?;
-                let before = self.publication.savepoint();
+                let before = self.change.savepoint();
                 self.finish(loading, before).await
             }
             None => {
@@ -176,7 +235,7 @@ impl DatasetLoader<'_, '_> {
             loading.judge();
         }
         if loading.is_held() {
-            self.publication.restore(before);
+            self.change.restore(before);
         }
         self.settle(&loading)
     }
@@ -187,17 +246,17 @@ impl DatasetLoader<'_, '_> {
         let mut waiting = std::mem::take(&mut self.waiting);
         self.rows = 0;
         while !waiting.is_empty() {
-            let before = self.publication.savepoint();
+            let before = self.change.savepoint();
             let arrivals: Vec<Arrival> =
-                waiting.iter().map(|loading| loading.arrival(self.contract)).collect::<Result<_>>()?;
-            let upserted = self.publication.upsert(self.contract, &arrivals).await?;
+                waiting.iter().map(|loading| loading.arrival(&self.contract)).collect::<Result<_>>()?;
+            let upserted = self.change.upsert(&arrivals).await?;
             let mut again = false;
             for (loading, outcomes) in waiting.iter_mut().zip(per_arrival(&upserted)) {
                 loading.weigh(&outcomes);
                 again |= loading.is_held();
             }
             if again {
-                self.publication.restore(before);
+                self.change.restore(before);
                 let (held, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(Loading::is_held);
                 for loading in held {
                     self.settle(&loading)?;
@@ -208,7 +267,7 @@ impl DatasetLoader<'_, '_> {
             let (mut arrivals, mut outcomes) = (arrivals.into_iter(), per_arrival(&upserted).into_iter());
             for mut loading in waiting {
                 if let (Some(arrival), Some(outcomes)) = (arrivals.next(), outcomes.next()) {
-                    loading.settle_rows(self.contract, &arrival, outcomes)?;
+                    loading.settle_rows(&self.contract, &arrival, outcomes)?;
                 }
                 self.settle(&loading)?;
             }
@@ -219,11 +278,11 @@ impl DatasetLoader<'_, '_> {
 
     /// Lets the rows gathered so far of one batch contend.
     async fn contend(&mut self, loading: &mut Loading) -> Result<()> {
-        let arrival = loading.arrival(self.contract)?;
-        let upserted = self.publication.upsert(self.contract, std::slice::from_ref(&arrival)).await?;
+        let arrival = loading.arrival(&self.contract)?;
+        let upserted = self.change.upsert(std::slice::from_ref(&arrival)).await?;
         loading.outlive(upserted.outlived_in_batch);
         for outcomes in per_arrival(&upserted) {
-            loading.settle_rows(self.contract, &arrival, outcomes)?;
+            loading.settle_rows(&self.contract, &arrival, outcomes)?;
         }
         Ok(())
     }
@@ -241,7 +300,7 @@ impl DatasetLoader<'_, '_> {
             day: day_of(delivery.slot_at.unwrap_or(delivery.landed_at)),
             present: loading.present(),
         };
-        let absence = self.publication.end_absent(self.contract, &snapshot).await?;
+        let absence = self.change.end_absent(&snapshot).await?;
         let limit = feed.policy.max_removed;
         if limit.is_exceeded_by(absence.ended, absence.of) {
             loading.refuse((
@@ -261,12 +320,11 @@ impl DatasetLoader<'_, '_> {
     /// Writes a batch into the books of the release.
     fn settle(&mut self, loading: &Loading) -> Result<()> {
         let report = loading.report()?;
-        let release = self.publication.release_number();
-        let quarantine = record::quarantine(self.landing, loading)?;
-        self.publication.append_system("quarantine", quarantine);
-        self.publication.append_system("finding", record::findings(loading, release));
-        self.publication.append_system("batch", vec![record::batch(&loading.due, &report)]);
-        self.publication.note_batch(&report.delivery.batch_id);
+        let release = self.change.release_number();
+        self.change.append_system_batch("quarantine", record::quarantine(&self.landing, loading)?);
+        self.change.append_system_batch("finding", record::findings(loading, release)?);
+        self.change.append_system("batch", vec![record::batch(&loading.due, &report)]);
+        self.change.note_batch(&report.delivery.batch_id);
         self.reports.push(report);
         Ok(())
     }

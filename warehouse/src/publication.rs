@@ -6,23 +6,27 @@
 
 mod amendments;
 mod arrivals;
+mod change;
 mod files;
 mod findings;
+mod noted;
 mod snapshot;
 mod versions;
 mod working;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::json::ReaderBuilder;
 use datafusion::prelude::SessionContext;
 use sha2::{Digest, Sha256};
 
+pub use amendments::live_rows;
 pub use arrivals::{Arrival, Outcome, RowWarning, Upserted};
+pub use change::{DatasetChange, Savepoint};
+use noted::Noted;
+pub use noted::system_rows;
 pub use snapshot::{Absence, Snapshot};
 use working::WorkingTable;
 
@@ -91,8 +95,7 @@ impl Writer {
             manifest,
             tables: BTreeMap::new(),
             touched: HashSet::new(),
-            noted: BTreeMap::new(),
-            replayed: BTreeMap::new(),
+            noted: Noted::default(),
         })
     }
 }
@@ -105,16 +108,7 @@ pub struct Publication<'w> {
     tables: BTreeMap<TableName, WorkingTable>,
     /// Datasets whose current rows changed.
     touched: HashSet<String>,
-    /// Rows for system tables, written as one file a table when the release is published.
-    noted: BTreeMap<String, Vec<LiveRow>>,
-    /// Records of batches of earlier releases that this one loads.
-    replayed: BTreeMap<String, BTreeSet<i64>>,
-}
-
-/// A state to return to, where a batch turns out to be held whole.
-pub struct Savepoint {
-    files: BTreeMap<TableName, Vec<DataFile>>,
-    touched: HashSet<String>,
+    noted: Noted,
 }
 
 impl Publication<'_> {
@@ -128,11 +122,6 @@ impl Publication<'_> {
         self.last.as_ref()
     }
 
-    /// Notes a batch as part of the release.
-    pub fn note_batch(&mut self, batch_id: &str) {
-        self.manifest.batches.push(batch_id.to_owned());
-    }
-
     /// Where a feed's incremental source stands after this release.
     pub fn set_cursor(&mut self, feed_id: &str, cursor: String) {
         self.manifest.cursors.insert(feed_id.to_owned(), cursor);
@@ -140,7 +129,7 @@ impl Publication<'_> {
 
     /// Appends rows to a system table of the release.
     pub fn append_system(&mut self, table: &str, rows: Vec<LiveRow>) {
-        self.noted.entry(table.to_owned()).or_default().extend(rows);
+        self.noted.add(table, rows);
     }
 
     /// Replaces all rows of a system table of the release.
@@ -149,27 +138,22 @@ impl Publication<'_> {
     /// Storage.
     pub async fn replace_system(&mut self, table: &str, rows: Vec<LiveRow>) -> Result<()> {
         self.working(&TableName::new(TableKind::System, table)).await?.files.clear();
-        self.noted.insert(table.to_owned(), rows);
+        self.noted.replace(table, rows);
         Ok(())
     }
 
     /// Writes the rows noted for system tables, one file a table.
     async fn write_noted(&mut self) -> Result<()> {
-        for (table, rows) in std::mem::take(&mut self.noted) {
-            if rows.is_empty() {
-                continue;
-            }
-            let contract = contract::builtin()
-                .system_table(&table)
-                .ok_or_else(|| Error::new(ErrorKind::Internal, format!("no system table {table}")))?;
-            let schema = contract.table_schema();
-            let mut decoder = ReaderBuilder::new(Arc::clone(&schema)).with_batch_size(rows.len()).build_decoder()?;
-            for row in &rows {
-                // As text: numbers are kept exactly, which the decoder's own serialiser does not know.
-                decoder.decode(serde_json::to_string(row)?.as_bytes())?;
-            }
-            let batch = decoder.flush()?.unwrap_or_else(|| RecordBatch::new_empty(schema));
-            self.append(TableName::new(TableKind::System, table), &[batch]).await?;
+        for table in self.noted.tables() {
+            self.write_noted_of(&table).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_noted_of(&mut self, table: &str) -> Result<()> {
+        let batches = self.noted.take(table)?;
+        if !batches.is_empty() {
+            self.working(&TableName::new(TableKind::System, table)).await?.append(batches).await?;
         }
         Ok(())
     }
@@ -184,30 +168,6 @@ impl Publication<'_> {
         Ok(session)
     }
 
-    /// Remembers the state before a batch.
-    pub fn savepoint(&self) -> Savepoint {
-        Savepoint {
-            files: self.tables.iter().map(|(name, table)| (name.clone(), table.files.clone())).collect(),
-            touched: self.touched.clone(),
-        }
-    }
-
-    /// Forgets everything since a savepoint; files written since are garbage.
-    pub fn restore(&mut self, savepoint: Savepoint) {
-        for (name, table) in &mut self.tables {
-            match savepoint.files.get(name) {
-                Some(files) => table.files.clone_from(files),
-                None => table.files.clone_from(&table.released),
-            }
-        }
-        self.touched = savepoint.touched;
-    }
-
-    /// Whether anything would change.
-    pub fn is_empty(&self) -> bool {
-        self.tables.values().all(|table| !table.changed()) && self.manifest.batches.is_empty() && self.noted.is_empty()
-    }
-
     /// Commits every changed table, then creates the manifest: the release is there, whole.
     ///
     /// # Errors
@@ -218,13 +178,13 @@ impl Publication<'_> {
         let settled_ms = begun.elapsed().as_millis();
         self.note_release()?;
         self.write_noted().await?;
-        self.fold_small_files().await?;
         let written_ms = begun.elapsed().as_millis();
         let at_ms = self.manifest.published_at.timestamp_millis();
         for (name, table) in &mut self.tables {
             if !table.changed() {
                 continue;
             }
+            table.fold_small_files().await?;
             let version = table.commit(at_ms).await?;
             self.manifest.tables.insert(name.path(), version.version);
             let head = Head { version: version.version, files: Arc::clone(&version.files) };

@@ -1,13 +1,13 @@
 //! Known codes: regions, sectors, insurers. An unknown one holds the row until the code arrives; a
 //! former region with a successor is mapped, with a remark.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use anze_warehouse::contract::{Column, Contract, KnownCode};
 use datafusion::arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
+use datafusion::common::HashMap;
 use datafusion::prelude::SessionContext;
 
 use super::{Faults, Reason};

@@ -21,19 +21,25 @@ struct Feed {
 
 /// A row as text, and every fault of it by column and rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Row {
-    row_no: u64,
+pub(super) struct Row {
+    pub(super) row_no: u64,
     span: Span,
-    values: Vec<String>,
-    faults: Vec<String>,
+    pub(super) values: Vec<String>,
+    pub(super) faults: Vec<String>,
     warnings: Vec<String>,
+}
+
+impl Row {
+    pub(super) fn is_clean(&self) -> bool {
+        self.faults.is_empty()
+    }
 }
 
 /// All that came of a file, whatever its chunks were.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Outcome {
-    rows: Vec<Row>,
-    rejected: Vec<RejectedRecord>,
+pub(super) struct Outcome {
+    pub(super) rows: Vec<Row>,
+    pub(super) rejected: Vec<RejectedRecord>,
     messages: Vec<Message>,
     source: Vec<Vec<String>>,
     clock: Vec<Option<i64>>,
@@ -41,7 +47,7 @@ struct Outcome {
 
 impl Outcome {
     /// Row numbers with the rules that their records break.
-    fn held(&self) -> Vec<(u64, String)> {
+    pub(super) fn held(&self) -> Vec<(u64, String)> {
         let rejected = self.rejected.iter().map(|record| (record.row_no, record.rule.to_string()));
         let failed = self.rows.iter().flat_map(|row| row.faults.iter().map(|fault| (row.row_no, fault.clone())));
         let mut held: Vec<_> = rejected.chain(failed).collect();
@@ -58,7 +64,7 @@ fn texts(batch: &RecordBatch, row: usize) -> Vec<String> {
     batch.columns().iter().map(|column| array_value_to_string(column, row).unwrap()).collect()
 }
 
-fn decode_with(
+pub(super) fn decode_with(
     dataset: &str,
     toml: &str,
     limits: Limits,
@@ -110,7 +116,7 @@ fn refusal(dataset: &str, toml: &str, bytes: &[u8]) -> FileRefused {
     }
 }
 
-const HEADER: &[u8] = b"uscc,name,qualification,expert_count,equipment,region_code,valid_from,valid_to\n";
+pub(super) const HEADER: &[u8] = b"uscc,name,qualification,expert_count,equipment,region_code,valid_from,valid_to\n";
 const GOOD: &[u8] = "91330100799655058B,甲,A,3,x,330102,2026-01-01,\n".as_bytes();
 
 /// A file of agencies with one record between two good ones.

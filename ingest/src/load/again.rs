@@ -5,11 +5,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use anze_warehouse::contract::Contract;
 use anze_warehouse::lineage;
 use anze_warehouse::live::LiveRow;
-use anze_warehouse::publication::{Outcome, Publication};
-use datafusion::arrow::array::{AsArray, BooleanArray};
+use anze_warehouse::publication::{DatasetChange, Outcome, Publication, live_rows};
+use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::{filter, filter_record_batch};
 use datafusion::arrow::datatypes::Int64Type;
 
@@ -79,37 +78,30 @@ impl Again {
     ///
     /// # Errors
     /// Warehouse.
-    pub(crate) async fn contend(
-        publication: &mut Publication<'_>,
-        contract: &Contract,
-        batches: &mut [&mut Self],
-    ) -> Result<()> {
-        let before = publication.savepoint();
-        if Self::contend_together(publication, contract, batches).await? {
+    pub(crate) async fn contend(change: &mut DatasetChange, batches: &mut [&mut Self]) -> Result<()> {
+        let before = change.savepoint();
+        if Self::contend_together(change, batches).await? {
             return Ok(());
         }
         // Which batch a row was outlived in is known only where each contends alone.
-        publication.restore(before);
+        change.restore(before);
         for batch in batches {
-            Self::contend_together(publication, contract, std::slice::from_mut(batch)).await?;
+            Self::contend_together(change, std::slice::from_mut(batch)).await?;
         }
         Ok(())
     }
 
     /// Whether it could be settled whose rows were outlived.
-    async fn contend_together(
-        publication: &mut Publication<'_>,
-        contract: &Contract,
-        batches: &mut [&mut Self],
-    ) -> Result<bool> {
-        let arrivals = batches.iter().map(|batch| batch.loading.arrival(contract)).collect::<Result<Vec<_>>>()?;
-        let upserted = publication.upsert(contract, &arrivals).await?;
+    async fn contend_together(change: &mut DatasetChange, batches: &mut [&mut Self]) -> Result<bool> {
+        let contract = Arc::clone(change.contract());
+        let arrivals = batches.iter().map(|batch| batch.loading.arrival(&contract)).collect::<Result<Vec<_>>>()?;
+        let upserted = change.upsert(&arrivals).await?;
         if upserted.outlived_in_batch > 0 && batches.len() > 1 {
             return Ok(false);
         }
         for ((batch, arrival), outcomes) in batches.iter_mut().zip(&arrivals).zip(per_arrival(&upserted)) {
             batch.outlived = upserted.outlived_in_batch;
-            batch.loading.settle_rows(contract, arrival, outcomes)?;
+            batch.loading.settle_rows(&contract, arrival, outcomes)?;
         }
         Ok(true)
     }
@@ -118,12 +110,13 @@ impl Again {
     ///
     /// # Errors
     /// Warehouse.
-    pub(crate) async fn supersede(&mut self, publication: &mut Publication<'_>, contract: &Contract) -> Result<()> {
-        let arrival = self.loading.arrival(contract)?;
-        publication.supersede(contract, &arrival.rows).await?;
+    pub(crate) async fn supersede(&mut self, change: &mut DatasetChange) -> Result<()> {
+        let contract = Arc::clone(change.contract());
+        let arrival = self.loading.arrival(&contract)?;
+        change.supersede(&arrival.rows).await?;
         let superseded = vec![Outcome::Superseded; arrival.rows.num_rows()];
         let outcomes: Outcomes<'_> = (&superseded, Vec::new());
-        self.loading.settle_rows(contract, &arrival, outcomes)
+        self.loading.settle_rows(&contract, &arrival, outcomes)
     }
 
     /// What became of the records, with their rows for the books.
@@ -134,8 +127,8 @@ impl Again {
         Ok(Settled {
             report: self.loading.report()?,
             outlived: self.outlived,
-            held: record::quarantine(landing, &self.loading)?,
-            findings: record::findings(&self.loading, release),
+            held: live_rows(&record::quarantine(landing, &self.loading)?)?,
+            findings: record::findings(&self.loading, release)?,
         })
     }
 }
@@ -149,7 +142,7 @@ pub(crate) struct Settled {
     /// Rows of `system.quarantine` of those still held, with the reasons of today.
     pub(crate) held: Vec<LiveRow>,
     /// Rows of `system.finding`.
-    pub(crate) findings: Vec<LiveRow>,
+    pub(crate) findings: RecordBatch,
 }
 
 /// Loads a batch that was held whole once more, under the limits of the feed given.
@@ -162,8 +155,9 @@ pub(crate) async fn load_again(
     due: Due,
     codes: KnownCodes,
 ) -> Result<BatchReport> {
-    let contract = Arc::clone(&due.feed.contract);
-    let reports = dataset(publication, landing, &contract, vec![due], codes).await?;
+    let change = publication.change(&due.feed.contract).await?;
+    let (change, reports) = dataset(change, landing.clone(), vec![due], codes).await?;
+    publication.accept(change);
     let report = reports.into_iter().next();
     report.ok_or_else(|| Error::new(ErrorKind::Warehouse, "a batch was loaded again and not accounted for"))
 }

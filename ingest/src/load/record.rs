@@ -3,11 +3,14 @@
 use std::fs::File;
 use std::io::{BufReader, Seek};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use anze_warehouse::live::LiveRow;
+use anze_warehouse::publication::system_rows;
+use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, StringBuilder};
 use serde_json::json;
 
-use super::batch::Loading;
+use super::batch::{Finding, Loading};
 use super::{BatchReport, Due};
 use crate::check::{Held, Reason};
 use crate::decode::{Format, record_at};
@@ -41,10 +44,10 @@ pub(super) fn batch(due: &Due, report: &BatchReport) -> LiveRow {
 }
 
 /// The rows of `system.quarantine`: one per held record, and one for a batch held whole.
-pub(super) fn quarantine(landing: &Landing, loading: &Loading) -> Result<Vec<LiveRow>> {
-    let mut rows = Vec::with_capacity(loading.held.len() + 1);
+pub(super) fn quarantine(landing: &Landing, loading: &Loading) -> Result<RecordBatch> {
     let due = &loading.due;
     let batch_id = &due.delivery.batch_id;
+    let mut rows = HeldRows::default();
     if let Some((zh, en)) = &loading.refused {
         let reason = Reason {
             rule: "batch_held".to_owned(),
@@ -52,47 +55,75 @@ pub(super) fn quarantine(landing: &Landing, loading: &Loading) -> Result<Vec<Liv
             message_zh: zh.clone(),
             message_en: en.clone(),
         };
-        rows.push(held_row(due, &format!("{batch_id}-batch"), None, None, std::slice::from_ref(&reason)));
+        rows.add(format!("{batch_id}-batch"), None, None, std::slice::from_ref(&reason));
     }
-    if loading.held.is_empty() {
-        return Ok(rows);
+    if !loading.held.is_empty() {
+        let file = landing.open_file(&due.delivery.landed_path)?;
+        for held in &loading.held {
+            let raw = raw(&file, &due.feed.format, held)?;
+            rows.add(format!("{batch_id}-{}", held.row_no), Some(held.row_no), Some(raw), &held.reasons);
+        }
     }
-    let file = landing.open_file(&due.delivery.landed_path)?;
-    for held in &loading.held {
-        let raw = raw(&file, &due.feed.format, held)?;
-        let id = format!("{batch_id}-{}", held.row_no);
-        rows.push(held_row(due, &id, Some(held.row_no), Some(raw), &held.reasons));
-    }
-    Ok(rows)
+    rows.finish(due)
 }
 
-fn held_row(due: &Due, id: &str, row_no: Option<u64>, raw: Option<String>, reasons: &[Reason]) -> LiveRow {
-    let first = reasons.first();
-    let others: Vec<_> = reasons
-        .iter()
-        .map(|reason| {
+/// Held records, column by column.
+#[derive(Default)]
+struct HeldRows {
+    ids: Vec<String>,
+    row_no: Vec<Option<i64>>,
+    raw: StringBuilder,
+    rule: StringBuilder,
+    column: StringBuilder,
+    message_zh: StringBuilder,
+    message_en: StringBuilder,
+    failures: StringBuilder,
+}
+
+impl HeldRows {
+    fn add(&mut self, id: String, row_no: Option<u64>, raw: Option<String>, reasons: &[Reason]) {
+        let first = reasons.first();
+        self.ids.push(id);
+        self.row_no.push(row_no.and_then(|number| i64::try_from(number).ok()));
+        self.raw.append_option(raw);
+        self.rule.append_option(first.map(|reason| &reason.rule));
+        self.column.append_option(first.map(|reason| &reason.column).filter(|column| !column.is_empty()));
+        self.message_zh.append_option(first.map(|reason| &reason.message_zh));
+        self.message_en.append_option(first.map(|reason| &reason.message_en));
+        let all = reasons.iter().map(|reason| {
             json!({
                 "rule": reason.rule,
                 "column_name": reason.column,
                 "message_zh": reason.message_zh,
                 "message_en": reason.message_en,
             })
-        })
-        .collect();
-    row(json!({
-        "quarantine_id": id,
-        "feed_id": due.feed.feed_id,
-        "dataset": due.feed.contract.name,
-        "batch_id": due.delivery.batch_id,
-        "row_no": row_no,
-        "raw": raw,
-        "rule": first.map(|reason| &reason.rule),
-        "column_name": first.map(|reason| &reason.column).filter(|column| !column.is_empty()),
-        "message_zh": first.map(|reason| &reason.message_zh),
-        "message_en": first.map(|reason| &reason.message_en),
-        "failures": serde_json::Value::from(others).to_string(),
-        "state": "held",
-    }))
+        });
+        self.failures.append_value(serde_json::Value::from_iter(all).to_string());
+    }
+
+    fn finish(mut self, due: &Due) -> Result<RecordBatch> {
+        let count = self.ids.len();
+        let columns = vec![
+            ("quarantine_id", Arc::new(StringArray::from(self.ids)) as ArrayRef),
+            ("feed_id", all(&due.feed.feed_id, count)),
+            ("dataset", all(&due.feed.contract.name, count)),
+            ("batch_id", all(&due.delivery.batch_id, count)),
+            ("row_no", Arc::new(Int64Array::from(self.row_no))),
+            ("raw", Arc::new(self.raw.finish())),
+            ("rule", Arc::new(self.rule.finish())),
+            ("column_name", Arc::new(self.column.finish())),
+            ("message_zh", Arc::new(self.message_zh.finish())),
+            ("message_en", Arc::new(self.message_en.finish())),
+            ("failures", Arc::new(self.failures.finish())),
+            ("state", all("held", count)),
+        ];
+        Ok(system_rows("quarantine", count, columns)?)
+    }
+}
+
+/// One text for every row.
+fn all(text: &str, rows: usize) -> ArrayRef {
+    Arc::new(StringArray::new_repeated(text, rows))
 }
 
 /// The record as text; bytes that do not decode show as U+FFFD and stay whole in the landed file.
@@ -113,29 +144,29 @@ fn raw(file: &File, format: &Format, held: &Held) -> Result<String> {
 
 /// The rows of `system.finding` that the checks and the contest gave; references are noted when
 /// the release is published.
-pub(super) fn findings(loading: &Loading, release: u64) -> Vec<LiveRow> {
-    if loading.refused.is_some() {
-        return Vec::new();
-    }
+pub(super) fn findings(loading: &Loading, release: u64) -> Result<RecordBatch> {
     let due = &loading.due;
-    loading
-        .findings
-        .iter()
-        .map(|finding| {
-            row(json!({
-                "dataset": due.feed.contract.name,
-                "key": finding.key,
-                "feed_id": due.feed.feed_id,
-                "batch_id": due.delivery.batch_id,
-                "row_no": finding.row_no,
-                "rule": finding.reason.rule,
-                "column_name": finding.reason.column,
-                "message_zh": finding.reason.message_zh,
-                "message_en": finding.reason.message_en,
-                "found_in": release,
-            }))
-        })
-        .collect()
+    // Of a batch held whole no row is there to be remarked on.
+    let findings = if loading.refused.is_some() { &[] } else { loading.findings.as_slice() };
+    let count = findings.len();
+    let text = |pick: fn(&Finding) -> &str| -> ArrayRef {
+        Arc::new(findings.iter().map(|finding| Some(pick(finding))).collect::<StringArray>())
+    };
+    let row_no = findings.iter().map(|finding| i64::try_from(finding.row_no).ok());
+    let release = i64::try_from(release).unwrap_or(i64::MAX);
+    let columns = vec![
+        ("dataset", all(&due.feed.contract.name, count)),
+        ("key", text(|finding| &finding.key)),
+        ("feed_id", all(&due.feed.feed_id, count)),
+        ("batch_id", all(&due.delivery.batch_id, count)),
+        ("row_no", Arc::new(row_no.collect::<Int64Array>()) as ArrayRef),
+        ("rule", text(|finding| &finding.reason.rule)),
+        ("column_name", text(|finding| &finding.reason.column)),
+        ("message_zh", text(|finding| &finding.reason.message_zh)),
+        ("message_en", text(|finding| &finding.reason.message_en)),
+        ("found_in", Arc::new(Int64Array::from(vec![release; count]))),
+    ];
+    Ok(system_rows("finding", count, columns)?)
 }
 
 fn row(value: serde_json::Value) -> LiveRow {

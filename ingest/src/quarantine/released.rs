@@ -121,15 +121,16 @@ impl<'a, 'r, 'w> Released<'a, 'r, 'w> {
 
     /// A snapshot behind a newer one: its rows go to the history and end nothing.
     async fn outdated(&mut self, due: Due) -> Result<(BatchReport, Vec<LiveRow>)> {
-        let contract = Arc::clone(&due.feed.contract);
+        let mut change = self.replay.publication.change(&due.feed.contract).await?;
         let (publication, landing) = (&mut *self.replay.publication, self.replay.landing);
         let mut again = Again::read(landing, due, &Wanted::All, self.codes.clone()).await?;
         again.judge();
         if again.refused().is_none() {
-            again.supersede(publication, &contract).await?;
+            again.supersede(&mut change).await?;
         }
         let settled = again.settled(landing, publication.release_number())?;
-        publication.append_system("finding", settled.findings);
+        change.append_system_batch("finding", settled.findings);
+        publication.accept(change);
         Ok((settled.report, settled.held))
     }
 

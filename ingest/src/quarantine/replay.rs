@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anze_warehouse::contract::{Contract, Stage};
 use anze_warehouse::live::LiveRow;
-use anze_warehouse::publication::Publication;
+use anze_warehouse::publication::{DatasetChange, Publication};
 use anze_warehouse::session::Limits;
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -108,7 +108,9 @@ impl Replay<'_, '_> {
                 }
                 settlement.batches.push(change);
             }
-            self.single(&contract, single, &held, &snapshots, codes, &mut settlement).await?;
+            if !single.is_empty() {
+                self.single(&contract, single, &held, &snapshots, codes, &mut settlement).await?;
+            }
         }
         Ok(settlement)
     }
@@ -148,7 +150,7 @@ impl Replay<'_, '_> {
     /// Replays single records of published batches of one dataset.
     async fn single(
         &mut self,
-        contract: &Contract,
+        contract: &Arc<Contract>,
         batches: Vec<(BookedBatch, Arc<Feed>)>,
         held: &HeldByBatch,
         snapshots: &HashMap<String, DateTime<Utc>>,
@@ -162,6 +164,7 @@ impl Replay<'_, '_> {
         for row in self.publication.take_system("quarantine", "quarantine_id", &wanted).await? {
             rows.entry(text(&row, "batch_id").to_owned()).or_default().push(row);
         }
+        let mut change = self.publication.change(contract).await?;
         let mut contending = Vec::new();
         for (batch, feed) in batches {
             let rows = rows.remove(&batch.delivery.batch_id).unwrap_or_default();
@@ -174,28 +177,32 @@ impl Replay<'_, '_> {
                 self.publication.append_system("quarantine", rows);
                 self.publication.append_system("batch", vec![batch.row]);
             } else if outdated {
-                again.supersede(self.publication, contract).await?;
-                self.settle(ReadAgain { batch, rows, again }, settlement)?;
+                again.supersede(&mut change).await?;
+                self.settle(&mut change, ReadAgain { batch, rows, again }, settlement)?;
             } else {
                 contending.push(ReadAgain { batch, rows, again });
             }
         }
         let mut contenders: Vec<&mut Again> = contending.iter_mut().map(|read| &mut read.again).collect();
         if !contenders.is_empty() {
-            Again::contend(self.publication, contract, &mut contenders).await?;
+            Again::contend(&mut change, &mut contenders).await?;
         }
-        contending.into_iter().try_for_each(|read| self.settle(read, settlement))
+        for read in contending {
+            self.settle(&mut change, read, settlement)?;
+        }
+        self.publication.accept(change);
+        Ok(())
     }
 
     /// Writes what became of single records into the books.
-    fn settle(&mut self, read: ReadAgain, settlement: &mut Settlement) -> Result<()> {
+    fn settle(&mut self, change: &mut DatasetChange, read: ReadAgain, settlement: &mut Settlement) -> Result<()> {
         let ReadAgain { mut batch, rows, again } = read;
         let release = self.publication.release_number();
         let settled = again.settled(self.landing, release)?;
         let mut still: HashMap<String, LiveRow> =
             settled.held.into_iter().map(|row| (text(&row, "quarantine_id").to_owned(), row)).collect();
         let feed_id = batch.delivery.feed_id.clone();
-        let (mut back, mut replayed) = (Vec::with_capacity(rows.len()), Vec::new());
+        let mut back = Vec::with_capacity(rows.len());
         for mut row in rows {
             settlement.tally.before(&feed_id, text(&row, "rule"), 1);
             match still.remove(text(&row, "quarantine_id")) {
@@ -207,7 +214,6 @@ impl Replay<'_, '_> {
                 }
                 None => {
                     settlement.changed = true;
-                    replayed.extend(row.get("row_no").and_then(serde_json::Value::as_u64));
                     settle_held(&mut row, "replayed", self.decision);
                     row.insert("replayed_in".to_owned(), json!(release));
                     back.push(row);
@@ -227,10 +233,7 @@ impl Replay<'_, '_> {
             quarantined: batch.count("rows_quarantined"),
             reason: None,
         });
-        if !replayed.is_empty() {
-            self.publication.note_replayed(&batch.delivery.batch_id, replayed);
-        }
-        self.publication.append_system("finding", settled.findings);
+        change.append_system_batch("finding", settled.findings);
         self.publication.append_system("quarantine", back);
         self.publication.append_system("batch", vec![batch.row]);
         Ok(())

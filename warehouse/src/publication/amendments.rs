@@ -9,10 +9,8 @@ use datafusion::arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::{cast, filter_record_batch, not};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::json::LineDelimitedWriter;
-use serde_json::Value;
 
-use super::{Publication, files, versions};
-use crate::contract::Contract;
+use super::{DatasetChange, Publication, files, versions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::live::LiveRow;
 use crate::table::{DataFile, TableKind, TableName};
@@ -28,36 +26,29 @@ impl Publication<'_> {
         if values.is_empty() {
             return Ok(taken);
         }
-        let name = TableName::new(TableKind::System, table);
-        let store = self.writer.warehouse.store().clone();
-        let working = self.working(&name).await?;
-        let mut left = Vec::with_capacity(working.files.len());
-        for file in working.files.clone() {
-            if !may_hold(&file, column, values) {
-                left.push(file);
-                continue;
+        let working = self.working(&TableName::new(TableKind::System, table)).await?;
+        let mut position = 0;
+        while let Some(file) = working.files.get(position).cloned() {
+            let before = taken.len();
+            if may_hold(&file, column, values) {
+                let mut kept = Vec::new();
+                for batch in files::read(&working.store, &working.name, &file, None).await? {
+                    kept.push(take_from(&files::conform(&batch?, &working.schema)?, column, values, &mut taken)?);
+                }
+                let gone = (taken.len() - before) as u64;
+                if gone == file.rows {
+                    working.files.remove(position);
+                    continue;
+                }
+                if gone > 0 {
+                    working.rewrite(position, kept).await?;
+                }
             }
-            let (before, mut kept) = (taken.len(), Vec::new());
-            for batch in files::read(&store, &name, &file, None).await? {
-                let batch = files::conform(&batch?, &working.schema)?;
-                let wanted = holds(&batch, column, values)?;
-                taken.extend(live_rows(&filter_record_batch(&batch, &wanted)?)?);
-                kept.push(filter_record_batch(&batch, &not(&wanted)?)?);
-            }
-            let gone = (taken.len() - before) as u64;
-            if gone == 0 {
-                left.push(file);
-            } else if gone < file.rows {
-                left.push(files::write(&store, working, kept).await?);
-            }
+            position += 1;
         }
-        working.files = left;
-        if let Some(noted) = self.noted.get_mut(table) {
-            let (out, stay): (Vec<_>, Vec<_>) = std::mem::take(noted)
-                .into_iter()
-                .partition(|row| row.get(column).and_then(Value::as_str).is_some_and(|value| values.contains(value)));
-            *noted = stay;
-            taken.extend(out);
+        for batch in self.noted.take(table)? {
+            let kept = take_from(&batch, column, values, &mut taken)?;
+            self.noted.add_batch(table, kept);
         }
         Ok(taken)
     }
@@ -67,45 +58,26 @@ impl Publication<'_> {
     /// # Errors
     /// Storage, Corrupt.
     pub async fn renew_system(&mut self, table: &str, rows: Vec<LiveRow>) -> Result<()> {
-        let name = TableName::new(TableKind::System, table);
-        let store = self.writer.warehouse.store().clone();
-        let working = self.working(&name).await?;
+        let working = self.working(&TableName::new(TableKind::System, table)).await?;
         let mut standing = Vec::new();
         for file in &working.files {
-            for batch in files::read(&store, &name, file, None).await? {
+            for batch in files::read(&working.store, &working.name, file, None).await? {
                 standing.extend(live_rows(&files::conform(&batch?, &working.schema)?)?);
             }
         }
         if comparable(&standing) == comparable(&rows) { Ok(()) } else { self.replace_system(table, rows).await }
     }
+}
 
+impl DatasetChange {
     /// Files rows in the history that never became current because a newer truth stands.
     ///
     /// # Errors
     /// Storage.
-    pub async fn supersede(&mut self, contract: &Contract, rows: &RecordBatch) -> Result<()> {
+    pub async fn supersede(&mut self, rows: &RecordBatch) -> Result<()> {
         let all: Vec<u32> = (0..rows.num_rows() as u32).collect();
-        let superseded = versions::history_rows(contract, rows, &all, "superseded", vec![None; all.len()])?;
-        self.append(TableName::new(TableKind::History, &contract.name), &[superseded]).await
-    }
-
-    /// Notes which records of a batch of an earlier release are loaded in this one.
-    pub fn note_replayed(&mut self, batch_id: &str, rows: impl IntoIterator<Item = u64>) {
-        let rows = rows.into_iter().filter_map(|row| i64::try_from(row).ok());
-        self.replayed.entry(batch_id.to_owned()).or_default().extend(rows);
-    }
-
-    /// The batches with rows that this release loads, as a list for SQL.
-    pub(super) fn loaded_batches(&self) -> String {
-        let ids = self.manifest.batches.iter().chain(self.replayed.keys());
-        ids.map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ")
-    }
-
-    /// Whether a finding is about a row that this release loads: of a replayed batch only those.
-    pub(super) fn is_about_a_loaded_row(&self, finding: &LiveRow) -> bool {
-        let of_batch = finding.get("batch_id").and_then(Value::as_str).and_then(|id| self.replayed.get(id));
-        let row_no = finding.get("row_no").and_then(Value::as_i64);
-        of_batch.is_none_or(|rows| row_no.is_some_and(|row_no| rows.contains(&row_no)))
+        let superseded = versions::history_rows(&self.contract, rows, &all, "superseded", vec![None; all.len()])?;
+        self.history.append(vec![superseded]).await
     }
 }
 
@@ -125,7 +97,23 @@ fn holds(batch: &RecordBatch, column: &str, values: &HashSet<String>) -> Result<
     Ok((0..text.len()).map(|row| Some(text.is_valid(row) && values.contains(text.value(row)))).collect())
 }
 
-fn live_rows(batch: &RecordBatch) -> Result<Vec<LiveRow>> {
+/// Moves the rows that hold one of the values to `taken`, and gives back the others.
+fn take_from(
+    batch: &RecordBatch,
+    column: &str,
+    values: &HashSet<String>,
+    taken: &mut Vec<LiveRow>,
+) -> Result<RecordBatch> {
+    let wanted = holds(batch, column, values)?;
+    taken.extend(live_rows(&filter_record_batch(batch, &wanted)?)?);
+    Ok(filter_record_batch(batch, &not(&wanted)?)?)
+}
+
+/// Rows of a system table as JSON objects, without those of their values that are missing.
+///
+/// # Errors
+/// Internal.
+pub fn live_rows(batch: &RecordBatch) -> Result<Vec<LiveRow>> {
     let mut writer = LineDelimitedWriter::new(Vec::new());
     writer.write(batch)?;
     writer.finish()?;

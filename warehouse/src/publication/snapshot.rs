@@ -11,11 +11,10 @@ use datafusion::arrow::compute::{concat_batches, filter_record_batch};
 
 use super::arrivals::Arrival;
 use super::versions::{KeyEncoder, text};
-use super::{Publication, files};
+use super::{DatasetChange, files};
 use crate::contract::Contract;
 use crate::error::Result;
 use crate::lineage;
-use crate::table::{TableKind, TableName};
 
 /// A snapshot whose rows have been loaded.
 pub struct Snapshot<'s> {
@@ -42,29 +41,27 @@ pub struct Absence {
     pub of: u64,
 }
 
-impl Publication<'_> {
+impl DatasetChange {
     /// Ends the reporter's rows that a snapshot no longer names, and says how many they were.
     ///
     /// The caller decides by the counts whether the batch must be held, and restores its savepoint.
     ///
     /// # Errors
     /// Storage, Corrupt.
-    pub async fn end_absent(&mut self, contract: &Contract, snapshot: &Snapshot<'_>) -> Result<Absence> {
-        let name = TableName::new(TableKind::Data, &contract.name);
-        let store = self.writer.warehouse.store().clone();
-        let table = self.working(&name).await?;
-        let (schema, stored) = (Arc::clone(&table.schema), table.files.clone());
-        let encoder = KeyEncoder::new(contract, &schema)?;
+    pub async fn end_absent(&mut self, snapshot: &Snapshot<'_>) -> Result<Absence> {
+        let contract = Arc::clone(&self.contract);
+        let schema = Arc::clone(&self.data.schema);
+        let encoder = KeyEncoder::new(&contract, &schema)?;
         let mut present = HashSet::new();
         for batch in snapshot.present {
             let encoded = encoder.encode(batch)?;
             present.extend((0..batch.num_rows()).map(|row| encoded.row(row).owned()));
         }
         let (mut absent, mut of) = (Vec::new(), 0);
-        for file in &stored {
-            for batch in files::read(&store, &name, file, None).await? {
+        for file in &self.data.files {
+            for batch in files::read(&self.data.store, &self.data.name, file, None).await? {
                 let batch = files::conform(&batch?, &schema)?;
-                let standing = stands(contract, &batch, snapshot)?;
+                let standing = stands(&contract, &batch, snapshot)?;
                 of += standing.true_count() as u64;
                 let encoded = encoder.encode(&batch)?;
                 let gone: BooleanArray = (0..batch.num_rows())
@@ -78,8 +75,8 @@ impl Publication<'_> {
         let absent = concat_batches(&schema, &absent)?;
         let ended = absent.num_rows() as u64;
         if ended > 0 {
-            let arrival = ending(contract, absent, snapshot)?;
-            self.upsert(contract, &[arrival]).await?;
+            let arrival = ending(&contract, absent, snapshot)?;
+            self.upsert(&[arrival]).await?;
         }
         Ok(Absence { ended, of })
     }

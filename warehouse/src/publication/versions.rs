@@ -20,23 +20,22 @@ use contest::Contest;
 use existing::Existing;
 
 use super::arrivals::{Arrival, Upserted};
-use super::{Publication, files};
+use super::{DatasetChange, files};
 use crate::contract::Contract;
 use crate::error::Result;
 use crate::lineage;
 use crate::release::{REPLACED_BY, VERSION_STATE, history_schema};
-use crate::table::{TableKind, TableName};
 
-impl Publication<'_> {
+impl DatasetChange {
     /// Loads the valid rows of one or more batches into a dataset, in their order of arrival.
     ///
     /// Rows that lose, and the versions they replace, go to the history. Nothing is visible
-    /// before [`Publication::publish`].
+    /// before [`super::Publication::publish`].
     ///
     /// # Errors
     /// Storage, Corrupt.
-    pub async fn upsert(&mut self, contract: &Contract, arrivals: &[Arrival]) -> Result<Upserted> {
-        let incoming = Incoming::new(contract, arrivals)?;
+    pub async fn upsert(&mut self, arrivals: &[Arrival]) -> Result<Upserted> {
+        let incoming = Incoming::new(&self.contract, arrivals)?;
         if incoming.rows.num_rows() == 0 {
             return Ok(Upserted {
                 outcomes: vec![Vec::new(); arrivals.len()],
@@ -44,39 +43,27 @@ impl Publication<'_> {
                 outlived_in_batch: 0,
             });
         }
-        let existing = self.existing(contract, &incoming).await?;
-        let contest = Contest::run(contract, arrivals, &incoming, &existing)?;
-        self.store_outcome(contract, &incoming, &existing, &contest).await?;
+        let existing = self.existing(&incoming).await?;
+        let contest = Contest::run(&self.contract, arrivals, &incoming, &existing)?;
+        self.store_outcome(&incoming, &existing, &contest).await?;
         Ok(contest.into_upserted(arrivals))
     }
 
-    async fn store_outcome(
-        &mut self,
-        contract: &Contract,
-        incoming: &Incoming,
-        existing: &Existing,
-        contest: &Contest,
-    ) -> Result<()> {
-        let data = TableName::new(TableKind::Data, &contract.name);
+    async fn store_outcome(&mut self, incoming: &Incoming, existing: &Existing, contest: &Contest) -> Result<()> {
         let current = contest.current_rows(&incoming.rows)?;
-        if current.num_rows() > 0 || contest.replaces_any() {
-            self.touched.insert(contract.name.clone());
-        }
-        self.rewrite_without(&data, existing, contest).await?;
-        self.append(data, &[current]).await?;
-        let history = contest.history(contract, &incoming.rows, existing)?;
-        for batch in history {
-            self.append(TableName::new(TableKind::History, &contract.name), &[batch]).await?;
+        self.touched |= current.num_rows() > 0 || contest.replaces_any();
+        self.rewrite_without(existing, contest).await?;
+        self.data.append(vec![current]).await?;
+        for batch in contest.history(&self.contract, &incoming.rows, existing)? {
+            self.history.append(vec![batch]).await?;
         }
         Ok(())
     }
 
     /// Writes the files that hold replaced rows again, without those rows.
-    async fn rewrite_without(&mut self, data: &TableName, existing: &Existing, contest: &Contest) -> Result<()> {
-        let store = self.writer.warehouse.store().clone();
-        let replaced = contest.replaced_places(existing);
-        for (path, rows) in replaced {
-            let table = self.working(data).await?;
+    async fn rewrite_without(&mut self, existing: &Existing, contest: &Contest) -> Result<()> {
+        let table = &mut self.data;
+        for (path, rows) in contest.replaced_places(existing) {
             let Some(position) = table.files.iter().position(|file| file.path == path) else { continue };
             let old = table.files[position].clone();
             if rows.len() as u64 == old.rows {
@@ -85,15 +72,17 @@ impl Publication<'_> {
             }
             let mut kept = Vec::new();
             let mut offset = 0;
-            for batch in files::read(&store, data, &old, None).await? {
+            let mut gone = rows.iter().copied().peekable();
+            for batch in files::read(&table.store, &table.name, &old, None).await? {
                 let batch = files::conform(&batch?, &table.schema)?;
-                let keep: BooleanArray =
-                    (offset..offset + batch.num_rows()).map(|row| Some(rows.binary_search(&row).is_err())).collect();
+                let mut keep = vec![true; batch.num_rows()];
+                while let Some(row) = gone.next_if(|row| *row < offset + batch.num_rows()) {
+                    keep[row - offset] = false;
+                }
                 offset += batch.num_rows();
-                kept.push(filter_record_batch(&batch, &keep)?);
+                kept.push(filter_record_batch(&batch, &BooleanArray::from(keep))?);
             }
-            let written = files::write(&store, table, kept).await?;
-            table.files[position] = written;
+            table.rewrite(position, kept).await?;
         }
         Ok(())
     }

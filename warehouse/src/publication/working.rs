@@ -1,20 +1,25 @@
 //! A table while it is being changed.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 
 use super::Publication;
+use super::files::{self, Layout};
 use crate::contract;
 use crate::error::{Error, ErrorKind, Result};
 use crate::release::release_tables;
+use crate::store::Store;
 use crate::table::{DataFile, TableLog, TableName, TableVersion};
 
 /// One table between two releases.
 pub(super) struct WorkingTable {
     pub(super) name: TableName,
     pub(super) schema: SchemaRef,
+    pub(super) store: Store,
+    pub(super) layout: Layout,
     log: TableLog,
     /// Newest version in the log, with its files; beyond the release's after a crash.
     head: Option<(u64, Vec<DataFile>)>,
@@ -22,6 +27,8 @@ pub(super) struct WorkingTable {
     pub(super) released: Vec<DataFile>,
     /// The files of the release being prepared.
     pub(super) files: Vec<DataFile>,
+    /// Files of rows that this publication brought; some may have been dropped again.
+    fresh: HashSet<String>,
     parts: u32,
 }
 
@@ -43,6 +50,55 @@ impl WorkingTable {
 
     pub(super) fn preview(&self) -> TableVersion {
         TableVersion { name: self.name.clone(), version: self.next_version(), files: Arc::new(self.files.clone()) }
+    }
+
+    /// The rows that this publication brought, without the old rows of files written anew.
+    pub(super) fn fresh(&self) -> TableVersion {
+        let files = self.files.iter().filter(|file| self.fresh.contains(&file.path)).cloned().collect();
+        TableVersion { name: self.name.clone(), version: self.next_version(), files: Arc::new(files) }
+    }
+
+    /// Appends batches as one file.
+    pub(super) async fn append(&mut self, batches: Vec<RecordBatch>) -> Result<()> {
+        if batches.iter().all(|batch| batch.num_rows() == 0) {
+            return Ok(());
+        }
+        let file = files::write(self, batches).await?;
+        self.fresh.insert(file.path.clone());
+        self.files.push(file);
+        Ok(())
+    }
+
+    /// Puts other rows in the place of a file's.
+    pub(super) async fn rewrite(&mut self, position: usize, batches: Vec<RecordBatch>) -> Result<()> {
+        let file = files::write(self, batches).await?;
+        if self.fresh.contains(&self.files[position].path) {
+            self.fresh.insert(file.path.clone());
+        }
+        self.files[position] = file;
+        Ok(())
+    }
+
+    /// Folds small files together, so that a table that grows by a little every day does not become
+    /// a table of thousands of files.
+    pub(super) async fn fold_small_files(&mut self) -> Result<()> {
+        let deletions =
+            |file: &DataFile| files::text_bounds(file, crate::release::VERSION_STATE) == Some(("deleted", "deleted"));
+        let (small, others): (Vec<DataFile>, Vec<DataFile>) =
+            self.files.iter().cloned().partition(|file| file.rows < SMALL_ROWS && !deletions(file));
+        if small.len() <= SMALL_FILES {
+            return Ok(());
+        }
+        let mut batches = Vec::new();
+        for file in &small {
+            for batch in files::read(&self.store, &self.name, file, None).await? {
+                batches.push(files::conform(&batch?, &self.schema)?);
+            }
+        }
+        let folded = files::write(self, batches).await?;
+        self.files = others;
+        self.files.push(folded);
+        Ok(())
     }
 
     pub(super) async fn commit(&mut self, at_ms: i64) -> Result<TableVersion> {
@@ -71,6 +127,14 @@ impl Publication<'_> {
             .ok_or_else(|| Error::new(ErrorKind::Internal, format!("{} was not opened", name.path())))
     }
 
+    /// Takes a table out, to give it back later.
+    pub(super) async fn take_working(&mut self, name: &TableName) -> Result<WorkingTable> {
+        match self.tables.remove(name) {
+            Some(table) => Ok(table),
+            None => self.open(name).await,
+        }
+    }
+
     async fn open(&self, name: &TableName) -> Result<WorkingTable> {
         let warehouse = &self.writer.warehouse;
         let schema = release_tables(contract::builtin())
@@ -93,45 +157,18 @@ impl Publication<'_> {
         } else {
             None
         };
-        Ok(WorkingTable { name: name.clone(), schema, log, head, released: files.clone(), files, parts: 0 })
-    }
-
-    /// Appends batches as one file.
-    pub(super) async fn append(&mut self, name: TableName, batches: &[RecordBatch]) -> Result<()> {
-        if batches.iter().all(|batch| batch.num_rows() == 0) {
-            return Ok(());
-        }
-        let store = self.writer.warehouse.store().clone();
-        let table = self.working(&name).await?;
-        let file = super::files::write(&store, table, batches.to_vec()).await?;
-        table.files.push(file);
-        Ok(())
-    }
-
-    /// Folds the small files of changed tables together, so that a table that grows by a little
-    /// every day does not become a table of thousands of files.
-    pub(super) async fn fold_small_files(&mut self) -> Result<()> {
-        let store = self.writer.warehouse.store().clone();
-        for (name, table) in &mut self.tables {
-            let deletions = |file: &DataFile| {
-                super::files::text_bounds(file, crate::release::VERSION_STATE) == Some(("deleted", "deleted"))
-            };
-            let (small, others): (Vec<DataFile>, Vec<DataFile>) =
-                table.files.iter().cloned().partition(|file| file.rows < SMALL_ROWS && !deletions(file));
-            if !table.changed() || small.len() <= SMALL_FILES {
-                continue;
-            }
-            let mut batches = Vec::new();
-            for file in &small {
-                for batch in super::files::read(&store, name, file, None).await? {
-                    batches.push(super::files::conform(&batch?, &table.schema)?);
-                }
-            }
-            let folded = super::files::write(&store, table, batches).await?;
-            table.files = others;
-            table.files.push(folded);
-        }
-        Ok(())
+        Ok(WorkingTable {
+            layout: Layout::of(name),
+            name: name.clone(),
+            schema,
+            store: warehouse.store().clone(),
+            log,
+            head,
+            released: files.clone(),
+            files,
+            fresh: HashSet::new(),
+            parts: 0,
+        })
     }
 }
 

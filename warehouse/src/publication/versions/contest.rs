@@ -28,7 +28,29 @@ enum Standing {
 struct Key {
     standing: Standing,
     clock: i64,
-    owner: Option<String>,
+    owner: Option<Arc<str>>,
+}
+
+/// Names of reporters, kept once for the many rows that repeat them.
+#[derive(Default)]
+struct Names {
+    known: HashSet<Arc<str>>,
+    last: Option<Arc<str>>,
+}
+
+impl Names {
+    fn of(&mut self, name: &str) -> Arc<str> {
+        if let Some(last) = self.last.as_ref().filter(|last| last.as_ref() == name) {
+            return Arc::clone(last);
+        }
+        let kept = match self.known.get(name) {
+            Some(kept) => Arc::clone(kept),
+            None => Arc::from(name),
+        };
+        self.known.insert(Arc::clone(&kept));
+        self.last = Some(Arc::clone(&kept));
+        kept
+    }
 }
 
 /// The result of the contest.
@@ -36,7 +58,7 @@ pub(super) struct Contest {
     outcome: Vec<Outcome>,
     warnings: Vec<RowWarning>,
     /// Arrived rows that are current at the end, in order of arrival, with their key's owner.
-    winners: Vec<(u32, String)>,
+    winners: Vec<(u32, Arc<str>)>,
     /// Stored rows that were replaced, with the arrived row that replaced them.
     replaced: Vec<(u32, u32)>,
     /// Those of them that an earlier part of the same batch had stored.
@@ -46,7 +68,7 @@ pub(super) struct Contest {
     /// Arrived rows that never stood, or only within their own batch.
     superseded: Vec<u32>,
     /// Arrived rows that delete their key.
-    deletions: Vec<(u32, String)>,
+    deletions: Vec<(u32, Arc<str>)>,
 }
 
 impl Contest {
@@ -61,7 +83,8 @@ impl Contest {
         let stored_batch = text(&existing.rows, lineage::BATCH_ID)?;
         let arriving_batch = text(&incoming.rows, lineage::BATCH_ID)?;
         let content = Content::new(contract, incoming, existing)?;
-        let mut keys = start(incoming, existing, owners);
+        let mut names = Names::default();
+        let mut keys = start(incoming, existing, owners, &mut names);
         let mut contest = Self {
             outcome: vec![Outcome::Accepted; incoming.key.len()],
             warnings: Vec::new(),
@@ -128,12 +151,11 @@ impl Contest {
             }
             contest.replace(incoming, key, row as u32);
             if key.owner.is_none() || shipped_stands {
-                key.owner = Some(reporter.value(row).to_owned());
+                key.owner = Some(names.of(reporter.value(row)));
             }
-            let owner = key.owner.clone().unwrap_or_default();
             key.clock = clock;
             key.standing = if deletes {
-                contest.deletions.push((row as u32, owner));
+                contest.deletions.push((row as u32, key.owner.clone().unwrap_or_default()));
                 Standing::Deleted
             } else {
                 Standing::Arrived(row as u32)
@@ -144,7 +166,7 @@ impl Contest {
                 contest.winners.push((row, owner));
             }
         }
-        contest.winners.sort_unstable();
+        contest.winners.sort_unstable_by_key(|(row, _)| *row);
         Ok(contest)
     }
 
@@ -167,8 +189,11 @@ impl Contest {
 
     /// The rows that are current at the end, owners filled in.
     pub(super) fn current_rows(&self, rows: &RecordBatch) -> Result<RecordBatch> {
+        let owners = self.winners.iter().map(|(_, owner)| Some(owner.as_ref()));
+        if self.winners.len() == rows.num_rows() {
+            return with_owner(rows.clone(), owners);
+        }
         let picked: UInt32Array = self.winners.iter().map(|(row, _)| *row).collect();
-        let owners = self.winners.iter().map(|(_, owner)| Some(owner.as_str()));
         with_owner(take_record_batch(rows, &picked)?, owners)
     }
 
@@ -211,7 +236,7 @@ impl Contest {
         let superseded =
             history_rows(contract, rows, &self.superseded, "superseded", vec![None; self.superseded.len()])?;
         let (gone, owners): (Vec<u32>, Vec<&str>) =
-            self.deletions.iter().map(|(row, owner)| (*row, owner.as_str())).unzip();
+            self.deletions.iter().map(|(row, owner)| (*row, owner.as_ref())).unzip();
         let deletions = history_rows(contract, rows, &gone, "deleted", vec![None; gone.len()])?;
         let deletions = with_owner(deletions, owners.into_iter().map(Some))?;
         let schema = replaced.schema();
@@ -228,16 +253,16 @@ impl Contest {
     }
 }
 
-fn start(incoming: &Incoming, existing: &Existing, owners: &StringArray) -> Vec<Key> {
+fn start(incoming: &Incoming, existing: &Existing, owners: &StringArray, names: &mut Names) -> Vec<Key> {
     (0..incoming.keys)
         .map(|key| match (existing.of_key[key], &existing.deleted[key]) {
             (Some(stored), _) => Key {
                 standing: Standing::Stored(stored),
                 clock: existing.clock[stored as usize],
-                owner: owners.is_valid(stored as usize).then(|| owners.value(stored as usize).to_owned()),
+                owner: owners.is_valid(stored as usize).then(|| names.of(owners.value(stored as usize))),
             },
             (None, Some((clock, owner))) => {
-                Key { standing: Standing::Deleted, clock: *clock, owner: Some(owner.clone()) }
+                Key { standing: Standing::Deleted, clock: *clock, owner: Some(names.of(owner)) }
             }
             (None, None) => Key { standing: Standing::Nothing, clock: i64::MIN, owner: None },
         })

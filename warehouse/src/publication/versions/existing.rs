@@ -9,9 +9,10 @@ use super::{Incoming, clocks};
 use crate::contract::Contract;
 use crate::error::Result;
 use crate::lineage;
-use crate::publication::{Publication, files};
+use crate::publication::working::WorkingTable;
+use crate::publication::{DatasetChange, files};
 use crate::release::VERSION_STATE;
-use crate::table::{DataFile, TableKind, TableName};
+use crate::table::DataFile;
 
 /// What is stored of the arriving keys.
 pub(in crate::publication) struct Existing {
@@ -31,11 +32,9 @@ pub(in crate::publication) struct Existing {
     pub(super) deleted: Vec<Option<(i64, String)>>,
 }
 
-impl Publication<'_> {
-    pub(super) async fn existing(&mut self, contract: &Contract, incoming: &Incoming) -> Result<Existing> {
-        let data = TableName::new(TableKind::Data, &contract.name);
-        let store = self.writer.warehouse.store().clone();
-        let table = self.working(&data).await?;
+impl DatasetChange {
+    pub(super) async fn existing(&self, incoming: &Incoming) -> Result<Existing> {
+        let table = &self.data;
         let (schema, candidates) = (Arc::clone(&table.schema), table.files.clone());
         let mut found = Existing {
             rows: RecordBatch::new_empty(Arc::clone(&schema)),
@@ -46,19 +45,19 @@ impl Publication<'_> {
             clock: Vec::new(),
             deleted: vec![None; incoming.keys],
         };
-        let bounds = incoming.text_bounds(contract);
+        let bounds = incoming.text_bounds(&self.contract);
         let mut batches = Vec::new();
         for (number, file) in candidates.iter().enumerate() {
             if bounds.as_ref().is_some_and(|bounds| bounds.misses(file)) {
                 continue;
             }
-            let matches = matching(&store, &data, file, incoming).await?;
+            let matches = matching(table, file, incoming).await?;
             if matches.is_empty() {
                 continue;
             }
             let mut offset = 0;
             let mut next = matches.iter().peekable();
-            for batch in files::read(&store, &data, file, None).await? {
+            for batch in files::read(&table.store, &table.name, file, None).await? {
                 let batch = files::conform(&batch?, &schema)?;
                 let mut picked = Vec::new();
                 while let Some(&&(place, key)) = next.peek() {
@@ -79,25 +78,23 @@ impl Publication<'_> {
         }
         found.rows = concat_batches(&schema, &batches)?;
         found.clock = clocks(&found.rows)?;
-        self.deletions(contract, incoming, &mut found).await?;
+        self.deletions(incoming, &mut found).await?;
         Ok(found)
     }
 
     /// Deletions stand in the history, in files of their own.
-    async fn deletions(&mut self, contract: &Contract, incoming: &Incoming, found: &mut Existing) -> Result<()> {
-        let history = TableName::new(TableKind::History, &contract.name);
-        let store = self.writer.warehouse.store().clone();
-        let table = self.working(&history).await?;
+    async fn deletions(&self, incoming: &Incoming, found: &mut Existing) -> Result<()> {
+        let table = &self.history;
         let with_deletions: Vec<DataFile> = table
             .files
             .iter()
             .filter(|file| files::text_bounds(file, VERSION_STATE) == Some(("deleted", "deleted")))
             .cloned()
             .collect();
-        let mut columns: Vec<&str> = contract.key.iter().map(String::as_str).collect();
+        let mut columns: Vec<&str> = self.contract.key.iter().map(String::as_str).collect();
         columns.extend([lineage::SOURCE_UPDATED_AT, lineage::LANDED_AT, lineage::KEY_REPORTER]);
         for file in &with_deletions {
-            for batch in files::read(&store, &history, file, Some(&columns)).await? {
+            for batch in files::read(&table.store, &table.name, file, Some(&columns)).await? {
                 let batch = batch?;
                 let (encoded, clock) = (incoming.encoder.encode(&batch)?, clocks(&batch)?);
                 let owner = super::text(&batch, lineage::KEY_REPORTER)?;
@@ -115,16 +112,11 @@ impl Publication<'_> {
 }
 
 /// Places of arriving keys in a file, with the key's number, in order of place.
-async fn matching(
-    store: &crate::store::Store,
-    table: &TableName,
-    file: &DataFile,
-    incoming: &Incoming,
-) -> Result<Vec<(usize, u32)>> {
+async fn matching(table: &WorkingTable, file: &DataFile, incoming: &Incoming) -> Result<Vec<(usize, u32)>> {
     let columns: Vec<&str> = incoming.encoder.columns.iter().map(String::as_str).collect();
     let mut matches = Vec::new();
     let mut offset = 0;
-    for batch in files::read(store, table, file, Some(&columns)).await? {
+    for batch in files::read(&table.store, &table.name, file, Some(&columns)).await? {
         let batch = batch?;
         let encoded = incoming.encoder.encode(&batch)?;
         for row in 0..batch.num_rows() {

@@ -1,0 +1,104 @@
+//! The part of a publication that concerns one dataset. It owns the dataset's tables while they
+//! change, so that several datasets can be loaded side by side.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+
+use super::Publication;
+use super::noted::Noted;
+use super::working::WorkingTable;
+use crate::contract::Contract;
+use crate::error::Result;
+use crate::live::LiveRow;
+use crate::table::{DataFile, TableKind, TableName};
+
+/// One dataset while it changes. What it does is part of the publication once it is given back.
+pub struct DatasetChange {
+    pub(super) contract: Arc<Contract>,
+    pub(super) data: WorkingTable,
+    pub(super) history: WorkingTable,
+    release: u64,
+    /// Whether current rows changed.
+    pub(super) touched: bool,
+    noted: Noted,
+    batches: Vec<String>,
+}
+
+/// A state to return to, where a batch turns out to be held whole.
+pub struct Savepoint {
+    data: Vec<DataFile>,
+    history: Vec<DataFile>,
+    touched: bool,
+}
+
+impl DatasetChange {
+    /// Contract of the dataset.
+    pub fn contract(&self) -> &Arc<Contract> {
+        &self.contract
+    }
+
+    /// Number the release will have.
+    pub fn release_number(&self) -> u64 {
+        self.release
+    }
+
+    /// Notes a batch as part of the release.
+    pub fn note_batch(&mut self, batch_id: &str) {
+        self.batches.push(batch_id.to_owned());
+    }
+
+    /// Appends rows to a system table of the release.
+    pub fn append_system(&mut self, table: &str, rows: Vec<LiveRow>) {
+        self.noted.add(table, rows);
+    }
+
+    /// Appends rows in columns, as [`super::system_rows`] gives them.
+    pub fn append_system_batch(&mut self, table: &str, rows: RecordBatch) {
+        self.noted.add_batch(table, rows);
+    }
+
+    /// Remembers the state before a batch.
+    pub fn savepoint(&self) -> Savepoint {
+        Savepoint { data: self.data.files.clone(), history: self.history.files.clone(), touched: self.touched }
+    }
+
+    /// Forgets everything since a savepoint; files written since are garbage.
+    pub fn restore(&mut self, savepoint: Savepoint) {
+        self.data.files = savepoint.data;
+        self.history.files = savepoint.history;
+        self.touched = savepoint.touched;
+    }
+}
+
+impl Publication<'_> {
+    /// Takes a dataset out of the publication to change it.
+    ///
+    /// # Errors
+    /// Storage, Corrupt.
+    pub async fn change(&mut self, contract: &Arc<Contract>) -> Result<DatasetChange> {
+        let data = self.take_working(&TableName::new(TableKind::Data, &contract.name)).await?;
+        let history = self.take_working(&TableName::new(TableKind::History, &contract.name)).await?;
+        Ok(DatasetChange {
+            contract: Arc::clone(contract),
+            data,
+            history,
+            release: self.release_number(),
+            touched: false,
+            noted: Noted::default(),
+            batches: Vec::new(),
+        })
+    }
+
+    /// Takes a changed dataset back: its changes are part of the publication.
+    pub fn accept(&mut self, change: DatasetChange) {
+        if change.touched {
+            self.touched.insert(change.contract.name.clone());
+        }
+        self.noted.merge(change.noted);
+        self.manifest.batches.extend(change.batches);
+        for table in [change.data, change.history] {
+            self.tables.insert(table.name.clone(), table);
+        }
+    }
+}

@@ -1,18 +1,22 @@
 //! The state of feeds: what is configured, what ran last, what arrived last, what is late.
 
+mod arrived;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anze_ingest::feed::{Deadline, Feed};
-use anze_warehouse::session::Limits;
-use anze_warehouse::{Release, Warehouse};
+use anze_ingest::schedule::CronSchedule;
+use anze_warehouse::Warehouse;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::output::instant;
 use crate::permission::{FeedOwner, Permission};
 use crate::problem::Problem;
-use crate::rows::{self, Row, Selection, text};
+use crate::rows::{Row, text};
+
+pub use arrived::{Arrived, LastBatches, last_batches};
 
 /// One feed, as it stands.
 #[derive(Debug, Clone, Default)]
@@ -21,12 +25,26 @@ pub struct FeedState {
     pub feed: Row,
     /// The last run, finished or not.
     pub last_run: Option<Row>,
+    /// The last run that ended well, even if it brought nothing new.
+    pub last_success: Option<Row>,
     /// The last batch that is in a release.
     pub last_batch: Option<Row>,
     /// The last slot that came due.
     pub last_slot: Option<Row>,
     /// The deadline of its last due slot passed without a delivery.
     pub late: bool,
+    /// How late: seconds since the deadline of its last due slot.
+    pub late_seconds: Option<i64>,
+    /// The next slot by its schedule.
+    pub next_slot_at: Option<DateTime<Utc>>,
+    /// Slots that are to be run and were not yet.
+    pub open_slots: u64,
+    /// Slots whose deadline passed without a delivery.
+    pub overdue_slots: u64,
+    /// Records that are held.
+    pub held_rows: u64,
+    /// Batches that are held whole, with the reason.
+    pub held_batches: Vec<Row>,
 }
 
 impl FeedState {
@@ -54,6 +72,13 @@ impl FeedState {
         let mut all = self.feed.clone();
         all.insert("state".to_owned(), json!(self.standing()));
         all.insert("late".to_owned(), json!(self.late));
+        all.insert("late_seconds".to_owned(), json!(self.late_seconds));
+        all.insert("next_slot_at".to_owned(), json!(self.next_slot_at.map(instant)));
+        all.insert("open_slots".to_owned(), json!(self.open_slots));
+        all.insert("overdue_slots".to_owned(), json!(self.overdue_slots));
+        all.insert("held_rows".to_owned(), json!(self.held_rows));
+        all.insert("held_batches".to_owned(), json!(self.held_batches));
+        all.insert("last_success".to_owned(), json!(self.last_success));
         for (name, part) in
             [("last_slot", &self.last_slot), ("last_run", &self.last_run), ("last_batch", &self.last_batch)]
         {
@@ -70,9 +95,6 @@ impl FeedState {
         })
     }
 }
-
-/// The last batch of each feed in a release.
-pub type LastBatches = BTreeMap<String, Row>;
 
 /// The feeds that a caller may see, by id, as the writer last noted them.
 pub async fn list(
@@ -108,17 +130,30 @@ pub async fn of(
         .collect();
     for run in runs {
         if let Some(state) = text(&run, "feed_id").and_then(|feed| states.get_mut(feed)) {
-            keep_later(&mut state.last_run, in_local_time(run), "started_at");
+            let run = in_local_time(run);
+            if matches!(text(&run, "outcome"), Some("done" | "nothing_new")) {
+                keep_later(&mut state.last_success, run.clone(), "started_at");
+            }
+            keep_later(&mut state.last_run, run, "started_at");
         }
     }
     for slot in slots {
         if let Some(state) = text(&slot, "feed_id").and_then(|feed| states.get_mut(feed)) {
+            state.open_slots += u64::from(text(&slot, "state") == Some("open"));
+            state.overdue_slots += u64::from(is_late(&slot, now));
             keep_later(&mut state.last_slot, in_local_time(slot), "slot_at");
         }
     }
     for (feed, state) in &mut states {
         state.late = state.last_slot.as_ref().is_some_and(|slot| is_late(slot, now));
-        state.last_batch = batches.get(feed).cloned();
+        let due_at = state.last_slot.as_ref().and_then(|slot| moment(slot, "due_at"));
+        state.late_seconds = due_at.filter(|_| state.late).map(|due_at| (now - due_at).num_seconds());
+        state.next_slot_at = text(&state.feed, "schedule")
+            .and_then(|schedule| CronSchedule::parse(schedule).ok())
+            .and_then(|schedule| schedule.next(now));
+        let arrived = batches.get(feed).cloned().unwrap_or_default();
+        let Arrived { last_batch, held_rows, held_batches } = arrived;
+        (state.last_batch, state.held_rows, state.held_batches) = (last_batch, held_rows, held_batches);
     }
     Ok(states.into_values().collect())
 }
@@ -151,17 +186,6 @@ pub async fn runs(warehouse: &Arc<Warehouse>, feed_id: &str, most: usize) -> Res
     runs.sort_by_key(|run| std::cmp::Reverse(moment(run, "started_at")));
     runs.truncate(most);
     Ok(runs)
-}
-
-/// Reads the last batch of each feed.
-pub async fn last_batches(release: &Release, limits: &Limits) -> Result<LastBatches, Problem> {
-    let columns =
-        ["batch_id", "feed_id", "state", "landed_at", "on_time", "rows_read", "rows_accepted", "rows_quarantined"];
-    let order = rows::by(&["landed_at", "batch_id"]);
-    let selection =
-        Selection { schema: "system", table: "batch", columns: &columns, conditions: Vec::new(), order, most: None };
-    let batches = rows::select(release, limits, selection).await?;
-    Ok(batches.into_iter().filter_map(|batch| Some((text(&batch, "feed_id")?.to_owned(), batch))).collect())
 }
 
 fn keep_later(kept: &mut Option<Row>, row: Row, clock: &str) {
@@ -210,6 +234,42 @@ mod tests {
         assert_eq!(standing(false, run("done"), batch("held")), "held");
         assert_eq!(standing(false, run("done"), batch("published")), "fresh");
         assert_eq!(standing(false, None, None), "waiting");
+    }
+
+    #[tokio::test]
+    async fn a_feed_says_how_late_it_is_what_is_next_and_what_is_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = Warehouse::open(folder.path()).unwrap();
+        let slot = |slot_at: &str, due_at: &str, state: &str, by: Option<&str>| {
+            row(json!({"feed_id": "f", "slot_at": slot_at, "due_at": due_at, "state": state, "fulfilled_by": by}))
+        };
+        let slots = [
+            slot("2026-03-01T18:30:00Z", "2026-03-03T10:00:00Z", "fulfilled", Some("b")),
+            slot("2026-03-02T18:30:00Z", "2026-03-04T10:00:00Z", "missed", None),
+            slot("2026-03-03T18:30:00Z", "2026-03-05T10:00:00Z", "open", None),
+        ];
+        warehouse.live("slot").unwrap().append(&slots).unwrap();
+        let run = |id: &str, at: &str, outcome: &str, by: &str| {
+            row(json!({"run_id": id, "feed_id": "f", "started_at": at, "outcome": outcome, "asked_by": by}))
+        };
+        let runs =
+            [run("1", "2026-03-01T18:30:00Z", "done", "schedule"), run("2", "2026-03-04T00:00:00Z", "failed", "zhang")];
+        warehouse.live("run").unwrap().append(&runs).unwrap();
+        let arrived = Arrived { held_rows: 3, ..Arrived::default() };
+        let feed = row(json!({"feed_id": "f", "schedule": "0 30 2 * * *"}));
+        let now: DateTime<Utc> = "2026-03-05T12:00:00Z".parse().unwrap();
+        let batches = LastBatches::from([("f".to_owned(), arrived)]);
+        let states = of(vec![feed], &warehouse, &batches, &Permission::operator(), now).await.unwrap();
+        let said = states[0].json();
+        assert_eq!(said["state"], "late");
+        assert_eq!(
+            (&said["late_seconds"], &said["overdue_slots"], &said["open_slots"]),
+            (&json!(7200), &json!(2), &json!(1))
+        );
+        assert_eq!(said["next_slot_at"], "2026-03-06T02:30:00+08:00");
+        assert_eq!(said["last_run"]["asked_by"], "zhang");
+        assert_eq!(said["last_success"]["run_id"], "1");
+        assert_eq!(said["held_rows"], 3);
     }
 
     #[test]

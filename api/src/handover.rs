@@ -6,13 +6,19 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::exit::Misuse;
 use crate::work::Work;
 
 /// Asks the server to do the work and waits for what came of it.
 pub async fn hand_over(address: &str, secret: &str, work: &Work) -> anyhow::Result<Value> {
-    let body = serde_json::to_string(work)?;
+    ask(address, secret, "/api/v1/runs", &serde_json::to_value(work)?).await
+}
+
+/// Asks the server at a path of the interface and waits for what came of it.
+pub async fn ask(address: &str, secret: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
+    let body = serde_json::to_string(body)?;
     let request = format!(
-        "POST /api/v1/runs HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {secret}\r\n\
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {secret}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
@@ -30,7 +36,11 @@ pub async fn hand_over(address: &str, secret: &str, work: &Work) -> anyhow::Resu
         return Ok(body);
     }
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
-    bail!("the running server refused: {} ({})", text("detail"), text("code"))
+    let refusal = format!("the running server refused: {} ({})", text("detail"), text("code"));
+    match status {
+        400 | 404 => Err(Misuse::new(refusal).into()),
+        _ => bail!(refusal),
+    }
 }
 
 /// A server that listens on all addresses is reached on loopback.

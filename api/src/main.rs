@@ -30,6 +30,7 @@ mod rows;
 mod run_report;
 mod serve;
 mod settings;
+mod settling;
 mod statement;
 mod token;
 mod work;

@@ -66,6 +66,8 @@ pub enum Access {
     RunFeeds,
     /// Pushing deliveries, limited further by [`Permission::pushes_to`].
     Push,
+    /// Deciding what becomes of held records.
+    Settle,
     /// What is published.
     Releases,
 }
@@ -246,6 +248,13 @@ mod tests {
         assert_eq!(granted(&Permission::whole(Role::Public)), "xxx........");
         assert_eq!(granted(&scoped(Role::Official)), "xxxx..xx..x");
         assert_eq!(granted(&scoped(Role::Analyst)), "xxxx..xx..x");
+    }
+
+    #[test]
+    fn only_an_admin_decides_what_becomes_of_held_records() {
+        let others = [Role::Official, Role::Analyst, Role::Insurer, Role::Reporter, Role::Public];
+        assert!(Permission::whole(Role::Admin).may(Access::Settle).is_ok());
+        assert!(others.iter().all(|role| Permission::whole(*role).may(Access::Settle).is_err()));
     }
 
     #[test]

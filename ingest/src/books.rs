@@ -106,7 +106,12 @@ impl Books {
     /// # Errors
     /// Warehouse.
     pub fn note_feeds(&self, feeds: &Feeds) -> Result<()> {
-        let rows: Vec<LiveRow> = feeds
+        Ok(self.feeds.replace(&Self::feed_rows(feeds))?)
+    }
+
+    /// The feeds as configured, in the columns of `system.feed` and `system.feed_state`.
+    pub fn feed_rows(feeds: &Feeds) -> Vec<LiveRow> {
+        feeds
             .iter()
             .filter_map(|feed| {
                 let deadline =
@@ -129,8 +134,7 @@ impl Books {
                 });
                 row.as_object().cloned()
             })
-            .collect();
-        Ok(self.feeds.replace(&rows)?)
+            .collect()
     }
 }
 

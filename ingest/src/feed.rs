@@ -25,7 +25,7 @@ pub struct Feeds {
 }
 
 /// One feed, validated.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Feed {
     /// Stem of its file.
     pub feed_id: String,
@@ -215,6 +215,9 @@ pub struct Share {
 }
 
 impl Share {
+    /// All of it: a limit that nothing exceeds.
+    pub const WHOLE: Self = Self { parts_per_million: 1_000_000 };
+
     /// Whether `part` of `whole` is more than this share.
     pub fn is_exceeded_by(self, part: u64, whole: u64) -> bool {
         u128::from(part) * 1_000_000 > u128::from(whole) * u128::from(self.parts_per_million)

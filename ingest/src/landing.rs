@@ -202,6 +202,11 @@ impl Landing {
         }
     }
 
+    /// Where bytes lie that have not landed, below the warehouse, to be looked at while they wait.
+    pub(crate) fn waiting_path(&self, incoming: &Incoming) -> String {
+        incoming.file.strip_prefix(&self.data).unwrap_or(&incoming.file).to_string_lossy().into_owned()
+    }
+
     /// Opens a landed file for reading from its beginning.
     ///
     /// # Errors

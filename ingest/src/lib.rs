@@ -9,6 +9,7 @@ pub mod error;
 pub mod feed;
 pub mod landing;
 pub mod load;
+pub mod quarantine;
 pub mod run;
 pub mod schedule;
 pub mod secret;

@@ -3,6 +3,7 @@
 //! Batches of one dataset are decoded and checked one after the other and contend together, in
 //! their order of arrival. A batch over its feed's limits is held whole: nothing of it stays.
 
+mod again;
 mod batch;
 mod cursor;
 mod raw;
@@ -18,6 +19,7 @@ use anze_warehouse::publication::{Arrival, DatasetChange, Publication, Savepoint
 use anze_warehouse::session::Limits;
 use futures::StreamExt;
 
+pub(crate) use again::{Again, Wanted, load_again};
 pub use batch::BatchState;
 use batch::{Loading, Part};
 
@@ -107,7 +109,7 @@ fn by_rank(due: Vec<Due>) -> Vec<Vec<OfDataset>> {
 }
 
 fn is_code_list(contract: &Contract) -> bool {
-    matches!(contract.name.as_str(), "region" | "sector" | "insurer")
+    crate::quarantine::is_code_list(&contract.name)
 }
 
 /// Loads datasets side by side, as many at once as there are cores, and takes them back in order.

@@ -2,6 +2,7 @@
 
 mod alerting;
 mod attempt;
+mod backfill;
 mod day;
 mod fetching;
 mod landing;
@@ -9,6 +10,7 @@ mod lanes;
 mod loading;
 mod pushed;
 mod remembered;
+mod settling;
 mod shipped;
 mod taken;
 
@@ -23,6 +25,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, watch};
 
 pub(crate) use attempt::Attempted;
+pub use backfill::{BackfillAsk, BackfillReport, BackfilledSlot};
 pub(crate) use fetching::{Halt, Halts};
 pub(crate) use landing::Landed;
 pub use lanes::FetchLimits;

@@ -8,6 +8,7 @@ mod deployment;
 mod formats;
 mod killed;
 mod pushed;
+mod quarantined;
 mod repeated;
 mod served;
 mod sources;

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::delivery::{PolicyLine, insurer_with_policies, policy_file};
+use crate::delivery::{PolicyLine, SECTOR, insurer_with_policies, policy_file};
 use crate::deployment::Deployment;
+use crate::quarantined::mend_the_feed;
 
 /// How long anything here may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -159,4 +160,22 @@ fn off_loopback_nothing_is_served_without_a_token() {
     process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!(ended.code(), Some(2), "{said}");
     assert!(said.contains("token"), "{said}");
+}
+
+#[test]
+fn a_replay_is_handed_to_the_server_that_writes_and_goes_by_the_feed_of_today() {
+    let deployment = insurer_with_policies();
+    let mut lines: Vec<PolicyLine> = (1..=9).map(PolicyLine::sound).collect();
+    lines.push(PolicyLine::sound(10).with(SECTOR, "J"));
+    deployment.write("inbox/policies/a.csv", policy_file(&lines));
+    assert_eq!(deployment.ingest().code, Some(3));
+    let server = Server::start(&deployment);
+    mend_the_feed(&deployment);
+    // The server answers a moment before it begins to write, and says so.
+    until("the server has replayed it", || {
+        let done = deployment.run(&["quarantine", "replay", "--format", "json"]);
+        (done.code == Some(0)).then_some(())
+    });
+    assert_eq!(deployment.csv("select count(*) as n from policy"), "n\n10\n");
+    assert_eq!(server.stop().code(), Some(0));
 }

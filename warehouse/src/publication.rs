@@ -4,6 +4,7 @@
 //! before that leaves garbage and commits that no release names; the next writer starts again
 //! from the release, whatever the logs say beyond it.
 
+mod amendments;
 mod arrivals;
 mod change;
 mod files;
@@ -21,6 +22,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use datafusion::prelude::SessionContext;
 use sha2::{Digest, Sha256};
 
+pub use amendments::live_rows;
 pub use arrivals::{Arrival, Outcome, RowWarning, Upserted};
 pub use change::{DatasetChange, Savepoint};
 use noted::Noted;

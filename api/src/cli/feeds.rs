@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Desk;
 use crate::exit::Outcome;
 use crate::feed_state::{self, FeedState, LastBatches, configured};
-use crate::output::Report;
+use crate::output::{Report, instant};
 use crate::permission::Permission;
 use crate::rows::{Row, text};
 
@@ -44,6 +44,16 @@ impl Feeds {
     }
 }
 
+/// A span of time as people say it: `2d 3h`, `5h 10m`, `4m`.
+fn how_long(seconds: i64) -> String {
+    let minutes = seconds / 60;
+    match (minutes / 1440, minutes / 60 % 24, minutes % 60) {
+        (0, 0, minutes) => format!("{minutes}m"),
+        (0, hours, minutes) => format!("{hours}h {minutes}m"),
+        (days, hours, _) => format!("{days}d {hours}h"),
+    }
+}
+
 fn status(states: &[FeedState]) -> Report {
     let row = |state: &FeedState| {
         let of =
@@ -53,11 +63,17 @@ fn status(states: &[FeedState]) -> Report {
             "reporter": text(&state.feed, "reporter"),
             "state": state.standing(),
             "last_arrival": of(&state.last_batch, "landed_at"),
-            "rows_read": of(&state.last_batch, "rows_read"),
-            "rows_quarantined": of(&state.last_batch, "rows_quarantined"),
             "last_run": of(&state.last_run, "started_at"),
             "outcome": of(&state.last_run, "outcome"),
+            "asked_by": of(&state.last_run, "asked_by"),
+            "last_success": of(&state.last_success, "started_at"),
+            "next_slot": state.next_slot_at.map(instant),
             "due_at": of(&state.last_slot, "due_at"),
+            "open": state.open_slots,
+            "overdue": state.overdue_slots,
+            "late_by": state.late_seconds.map(how_long),
+            "held_rows": state.held_rows,
+            "held_batches": state.held_batches.len(),
         });
         if let Value::Object(row) = row { row } else { Row::new() }
     };
@@ -66,13 +82,37 @@ fn status(states: &[FeedState]) -> Report {
         "reporter",
         "state",
         "last_arrival",
-        "rows_read",
-        "rows_quarantined",
         "last_run",
         "outcome",
+        "asked_by",
+        "last_success",
+        "next_slot",
         "due_at",
+        "open",
+        "overdue",
+        "late_by",
+        "held_rows",
+        "held_batches",
     ];
     let mut report = Report::list("feeds", &columns, states.iter().map(row).collect());
+    for state in states {
+        for batch in &state.held_batches {
+            let of = |name| text(batch, name).unwrap_or_default();
+            report.notes.push(format!("{} {} 整批暂扣 held whole: {}", state.id(), of("batch_id"), of("reason")));
+        }
+    }
     report.json = json!({ "feeds": states.iter().map(FeedState::json).collect::<Vec<_>>() });
     report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delay_is_told_in_its_two_largest_units() {
+        assert_eq!(how_long(59), "0m");
+        assert_eq!(how_long(3 * 3600 + 600), "3h 10m");
+        assert_eq!(how_long(2 * 86_400 + 3 * 3600 + 59), "2d 3h");
+    }
 }

@@ -1,12 +1,15 @@
-//! `anze ingest`: one run now.
+//! `anze ingest`: one run now, or a past period again.
 
 use std::path::PathBuf;
 
+use anze_ingest::run::BackfillAsk;
+use chrono::NaiveDate;
 use clap::Subcommand;
 
 use super::Desk;
 use crate::exit::{Misuse, Outcome};
 use crate::run_report;
+use crate::settling::{self, Settling};
 use crate::work::Work;
 use crate::writer;
 
@@ -25,11 +28,30 @@ pub enum Ingest {
         #[arg(long, value_name = "PATH", conflicts_with = "all")]
         file: Option<PathBuf>,
     },
+    /// Fetch the slots of a past period again, in order, and load what is new
+    Backfill {
+        /// Name of the feed; anze feeds list shows them
+        feed: String,
+        /// First day
+        #[arg(long, value_name = "DAY")]
+        from: NaiveDate,
+        /// First day after the period, exclusive: --from 2026-05-01 --to 2026-06-01 is May
+        #[arg(long, value_name = "DAY")]
+        to: NaiveDate,
+        /// Fetch and check, say what would change, and land nothing
+        #[arg(long)]
+        preview: bool,
+    },
 }
 
 impl Ingest {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<Outcome> {
-        let Self::Run { feeds, all, file } = self;
+        let (feeds, all, file) = match self {
+            Self::Run { feeds, all, file } => (feeds, all, file),
+            Self::Backfill { feed, from, to, preview } => {
+                return backfill(desk, BackfillAsk { feed, from, to, preview }).await;
+            }
+        };
         let work = match (all, file, feeds.as_slice()) {
             (true, ..) => Work::All,
             (false, None, _) => Work::Feeds(feeds),
@@ -45,5 +67,19 @@ impl Ingest {
             (false, true) => Ok(Outcome::Findings),
             (false, false) => Ok(Outcome::Done),
         }
+    }
+}
+
+async fn backfill(desk: &Desk, ask: BackfillAsk) -> anyhow::Result<Outcome> {
+    let preview = ask.preview;
+    let done = settling::run(&desk.deployment()?, Settling::Backfill(ask)).await?;
+    let is = |name: &str| done[name].as_bool().unwrap_or(false);
+    let (failed, held) = (is("failed"), is("held"));
+    desk.terminal.print(&settling::backfill_report(done))?;
+    match (failed, held) {
+        (true, _) if preview => anyhow::bail!("some slots could not be fetched"),
+        (true, _) => anyhow::bail!("some slots could not be fetched; what the others brought is published"),
+        (false, true) => Ok(Outcome::Findings),
+        (false, false) => Ok(Outcome::Done),
     }
 }

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::problem::{Problem, causes};
 use crate::run_report;
+use crate::settling::Settling;
 use crate::work::Work;
 
 /// What will be told of work that was asked for.
@@ -76,6 +77,24 @@ impl RunDesk {
         service.cancel(feed_id, by).await.map_err(|error| failed(&error))
     }
 
+    /// Asks for a replay, a discard or a backfill. It is done whether or not anybody waits.
+    pub fn settle(
+        &self,
+        settling: Settling,
+        asked_by: String,
+    ) -> Result<impl Future<Output = Result<Value, Problem>> + Send + use<>, Problem> {
+        let (_, service) = self.service.get().cloned().ok_or_else(not_here)?;
+        let (done, answer) = oneshot::channel();
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        while running.try_join_next().is_some() {}
+        running.spawn(async move {
+            let told = service.order(move |ingest, writer| settling.run(ingest, writer, asked_by)).await;
+            // Nobody may be waiting; what was done is in the books all the same.
+            let _ = done.send(told.map_err(|error| failed(&error)));
+        });
+        Ok(async move { answer.await.map_err(|_| Problem::internal(&"the work broke off"))? })
+    }
+
     /// Waits until every run that was asked for has been answered.
     pub async fn drain(&self) {
         let mut running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
@@ -100,6 +119,7 @@ pub fn failed(error: &anze_ingest::Error) -> Problem {
             let detail = error.to_string();
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "正在停止", "Stopping", detail)
         }
+        ErrorKind::Refused => Problem::bad_request("refused", error.to_string()),
         _ => Problem::internal(&causes(error)),
     }
 }

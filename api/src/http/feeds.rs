@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anze_ingest::run::BackfillAsk;
 use anze_warehouse::Release;
 use axum::Json;
 use axum::extract::{Path, RawQuery, Request, State};
@@ -17,6 +18,7 @@ use super::parameters::Parameters;
 use super::state::{App, AppState};
 use crate::feed_state::{self, FeedState, LastBatches};
 use crate::problem::Problem;
+use crate::settling::Settling;
 use crate::work::Work;
 
 /// `GET /feeds`
@@ -114,6 +116,29 @@ pub async fn run_many(State(app): State<AppState>, caller: Caller, request: Requ
     live(&app, AnswerFormat::Json, done).await
 }
 
+/// `POST /feeds/{id}/backfill`: `{"from", "to", "preview"}`; answers when the period was fetched.
+pub async fn backfill(
+    State(app): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    Parameters::of(request.uri().query()).finish()?;
+    let BackfillPeriod { from, to, preview } = body::read(request).await?;
+    let ask = BackfillAsk { feed: id, from, to, preview };
+    super::quarantine::settle(&app, caller, Settling::Backfill(ask)).await
+}
+
+/// Which period.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackfillPeriod {
+    from: chrono::NaiveDate,
+    to: chrono::NaiveDate,
+    #[serde(default)]
+    preview: bool,
+}
+
 /// The feeds that a caller may see.
 pub async fn states(app: &App, caller: &Caller) -> Result<Vec<FeedState>, Problem> {
     let batches = match app.deployment.newest().await? {
@@ -154,7 +179,7 @@ impl Arrivals {
 }
 
 /// An answer about now: named after the newest release, and never kept.
-async fn live(app: &App, format: AnswerFormat, answer: Value) -> Result<Response, Problem> {
+pub(super) async fn live(app: &App, format: AnswerFormat, answer: Value) -> Result<Response, Problem> {
     let mut headers = match app.deployment.newest().await? {
         Some(newest) => app.headers(&newest).await?,
         None => HeaderMap::new(),

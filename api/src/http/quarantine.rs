@@ -1,20 +1,23 @@
-//! `/quarantine`: what is held, and why.
+//! `/quarantine`: what is held and why, and settling it.
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::json;
 
 use super::answers::Ask;
 use super::asked::limit;
+use super::body;
 use super::door::Caller;
+use super::feeds::live;
 use super::format::AnswerFormat;
 use super::parameters::Parameters;
-use super::state::AppState;
+use super::state::{App, AppState};
 use crate::held::{self, HeldFilter};
 use crate::problem::Problem;
+use crate::settling::Settling;
 
 /// `GET /quarantine`
 pub async fn list(
@@ -44,4 +47,24 @@ pub async fn list(
     };
     let ask = Ask { release: &release, request, caller: &caller };
     app.respond(&ask, format, &headers, compute).await
+}
+
+/// `POST /quarantine/replay`: reads held records again and answers with the counts before and after.
+pub async fn replay(State(app): State<AppState>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    Parameters::of(request.uri().query()).finish()?;
+    settle(&app, caller, Settling::Replay(body::read(request).await?)).await
+}
+
+/// `POST /quarantine/discard`: gives held records up, with a reason.
+pub async fn discard(State(app): State<AppState>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    Parameters::of(request.uri().query()).finish()?;
+    settle(&app, caller, Settling::Discard(body::read(request).await?)).await
+}
+
+/// Has it done by the writer; who asked stands in the books.
+pub(super) async fn settle(app: &App, caller: Caller, settling: Settling) -> Result<Response, Problem> {
+    let asked_by = caller.token_id.unwrap_or_else(|| "operator".to_owned());
+    let done = app.desk.settle(settling, asked_by)?.await?;
+    app.deployment.forget_newest();
+    live(app, AnswerFormat::Json, done).await
 }

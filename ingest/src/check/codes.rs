@@ -47,6 +47,18 @@ impl KnownCodes {
         Ok(Self { codes: Arc::new(codes) })
     }
 
+    /// Whether a reason to hold a row is a code that is known by now.
+    pub(crate) fn answers(&self, rule: &str, message_en: &str) -> bool {
+        let kind = match rule {
+            "unknown_region" => KnownCode::Region,
+            "unknown_sector" => KnownCode::Sector,
+            "unknown_insurer" => KnownCode::Insurer,
+            _ => return false,
+        };
+        let known = self.codes.get(&kind);
+        unknown_code(message_en).is_some_and(|code| known.is_some_and(|known| known.contains_key(code)))
+    }
+
     /// Holds rows with unknown codes and maps former ones.
     pub(super) fn check(
         &self,
@@ -127,11 +139,38 @@ fn unknown(column: &Column, kind: KnownCode, value: &str) -> Reason {
     }
 }
 
+/// The code that a message of [`unknown`] is about.
+fn unknown_code(message_en: &str) -> Option<&str> {
+    let (_, rest) = message_en.split_once('`')?;
+    rest.rsplit_once("` is no known ").map(|(code, _)| code)
+}
+
 fn former(column: &Column, value: &str, successor: &str) -> Reason {
     Reason {
         rule: "former_code".to_owned(),
         column: column.name.clone(),
         message_zh: format!("{}“{value}”已撤销，按现行代码“{successor}”入库", column.title),
         message_en: format!("{} `{value}` is a former code; `{successor}` was stored", column.title_en),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anze_warehouse::contract::builtin;
+
+    use super::*;
+
+    #[test]
+    fn a_reason_is_answered_by_its_own_code_in_its_own_list_and_by_nothing_else() {
+        let insurers = HashMap::from([("NEW".to_owned(), None), ("A` is no known b".to_owned(), None)]);
+        let codes = KnownCodes { codes: Arc::new(HashMap::from([(KnownCode::Insurer, insurers)])) };
+        let policy = builtin().dataset("policy").unwrap();
+        let column = policy.column("insurer_code").unwrap();
+        let said = |code: &str| unknown(column, KnownCode::Insurer, code).message_en;
+        assert!(codes.answers("unknown_insurer", &said("NEW")));
+        assert!(codes.answers("unknown_insurer", &said("A` is no known b")));
+        assert!(!codes.answers("unknown_insurer", &said("OLD")));
+        assert!(!codes.answers("unknown_region", &said("NEW")), "the code of another list");
+        assert!(!codes.answers("required", &said("NEW")));
     }
 }

@@ -6,6 +6,7 @@ use anze_warehouse::Release;
 use anze_warehouse::publication::Writer;
 
 use super::Ingest;
+use crate::books::Books;
 use crate::error::Result;
 use crate::schedule::day_of;
 
@@ -17,6 +18,7 @@ impl Ingest {
             Some(latest) if latest.day() < day_of(now) => {
                 let mut publication = writer.begin(now, day_of(now)).await?;
                 publication.replace_system("slot_state", self.planner.lock().await.rows()?).await?;
+                publication.renew_system("feed_state", Books::feed_rows(&self.feeds)).await?;
                 Ok(Some(publication.publish().await?))
             }
             _ => Ok(None),

@@ -80,7 +80,8 @@ impl Ingest {
         }
     }
 
-    async fn ask(&self, job: &Job) -> Result<Vec<Fetched>> {
+    /// Asks a source once, in its lane.
+    pub(super) async fn ask(&self, job: &Job) -> Result<Vec<Fetched>> {
         let _lane = self.lanes.enter(&job.feed.source).await;
         self.try_fetch(job).await
     }

@@ -7,7 +7,7 @@ use anze_warehouse::publication::Writer;
 
 use super::landing::Landed;
 use super::{Ingest, Publish, RunReport, shipped};
-use crate::books::{Run, RunEnd};
+use crate::books::{Books, Run, RunEnd};
 use crate::error::{Error, Result};
 use crate::landing::Delivery;
 use crate::load::{BatchReport, BatchState, Due, load};
@@ -53,8 +53,10 @@ impl Ingest {
             let at = self.clock.now();
             let mut publication = writer.begin(at, day_of(at)).await?;
             let batches = load(&mut publication, &self.landing, now).await?;
+            self.replay_arrived(&mut publication, &batches).await?;
             let slots = self.planner.lock().await.rows()?;
             publication.replace_system("slot_state", slots).await?;
+            publication.renew_system("feed_state", Books::feed_rows(&self.feeds)).await?;
             let release = publication.publish().await?;
             self.remember_taken(&release, &deliveries).await;
             report.release = Some(release);

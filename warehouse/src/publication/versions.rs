@@ -6,6 +6,7 @@
 
 mod contest;
 mod existing;
+mod receipt;
 
 use std::collections::HashMap;
 use std::sync::Arc;

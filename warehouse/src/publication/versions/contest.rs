@@ -7,7 +7,7 @@ use datafusion::arrow::array::{Array, RecordBatch, StringArray, UInt32Array};
 use datafusion::arrow::compute::take_record_batch;
 use datafusion::arrow::row::{RowConverter, SortField};
 
-use super::{Existing, Incoming, Places, history_rows, text};
+use super::{Existing, Incoming, Places, history_rows, receipt, text};
 use crate::contract::Contract;
 use crate::error::Result;
 use crate::lineage;
@@ -129,6 +129,15 @@ impl Contest {
             let same = !deletes && content.same(incoming, existing, row, &key.standing);
             if same && content.same_source_clock(incoming, existing, row, &key.standing)? {
                 contest.outcome[row] = Outcome::Unchanged;
+                continue;
+            }
+            if clock == key.clock
+                && !shipped_stands
+                && let Standing::Stored(stored) = key.standing
+                && receipt::is_later(existing, stored as usize, incoming, row)?
+            {
+                contest.outcome[row] = Outcome::Superseded;
+                contest.superseded.push(row as u32);
                 continue;
             }
             if clock == key.clock && !same && !matches!(key.standing, Standing::Nothing) {

@@ -167,8 +167,16 @@ async fn dataset(
 ) -> Result<(DatasetChange, Vec<BatchReport>)> {
     let contract = Arc::clone(change.contract());
     let mut loader = DatasetLoader { change, landing, contract, waiting: Vec::new(), rows: 0, reports: Vec::new() };
+    let mut ahead: Option<Opened> = None;
     for due in due {
-        loader.take(due, codes.clone()).await?;
+        // One delivery is decoded ahead of the one that is loaded.
+        let next = loader.open(due, codes.clone())?;
+        if let Some(opened) = ahead.replace(next) {
+            loader.take(opened).await?;
+        }
+    }
+    if let Some(opened) = ahead {
+        loader.take(opened).await?;
     }
     loader.flush().await?;
     Ok((loader.change, loader.reports))
@@ -185,11 +193,23 @@ struct DatasetLoader {
     reports: Vec<BatchReport>,
 }
 
+/// A delivery that is being decoded and checked.
+struct Opened {
+    due: Due,
+    parts: tokio::sync::mpsc::Receiver<Result<Part>>,
+}
+
 impl DatasetLoader {
-    /// Decodes and checks one delivery, and loads it or lets it wait.
-    async fn take(&mut self, due: Due, codes: KnownCodes) -> Result<()> {
+    /// Begins to decode and check a delivery.
+    fn open(&self, due: Due, codes: KnownCodes) -> Result<Opened> {
+        let parts = parts(&self.landing, &self.contract, &due, codes)?;
+        Ok(Opened { due, parts })
+    }
+
+    /// Loads one delivery or lets it wait.
+    async fn take(&mut self, opened: Opened) -> Result<()> {
+        let Opened { due, mut parts } = opened;
         let snapshot = due.feed.mode == Mode::Snapshot;
-        let mut parts = parts(&self.landing, &self.contract, &due, codes)?;
         let mut loading = Loading::new(due);
         let mut before: Option<Savepoint> = None;
         while let Some(part) = parts.recv().await {

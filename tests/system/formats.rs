@@ -7,7 +7,7 @@ use crate::deployment::Deployment;
 
 fn feed(format: &str) -> String {
     format!(
-        "dataset = \"budget\"\nreporter = \"NFRA\"\n\n[source]\nkind = \"directory\"\npath = \"inbox/budgets\"\n\n\
+        "dataset = \"budget\"\nreporter = \"NFRA\"\n\n[source]\nkind = \"directory\"\npath = \"inbox/budgets\"\npattern = \"*\"\n\n\
          {format}\n\n[contract]\nmax_quarantined = \"50%\"\n"
     )
 }

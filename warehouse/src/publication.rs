@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use datafusion::prelude::SessionContext;
+use futures::future::try_join_all;
 use sha2::{Digest, Sha256};
 
 pub use amendments::live_rows;
@@ -175,12 +176,14 @@ impl Publication<'_> {
         self.write_noted().await?;
         let written_ms = begun.elapsed().as_millis();
         let at_ms = self.manifest.published_at.timestamp_millis();
-        for (name, table) in &mut self.tables {
-            if !table.changed() {
-                continue;
-            }
+        // Side by side: most of it is waiting for the disk.
+        let changed = self.tables.iter_mut().filter(|(_, table)| table.changed());
+        let committed = try_join_all(changed.map(|(name, table)| async move {
             table.fold_small_files().await?;
             let version = table.commit(at_ms).await?;
+            Ok::<_, Error>((name, version))
+        }));
+        for (name, version) in committed.await? {
             self.manifest.tables.insert(name.path(), version.version);
             let head = Head { version: version.version, files: Arc::clone(&version.files) };
             self.writer.remember_head(name, head);

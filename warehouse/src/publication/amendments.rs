@@ -41,7 +41,8 @@ impl Publication<'_> {
                     continue;
                 }
                 if gone > 0 {
-                    working.rewrite(position, kept).await?;
+                    let file = working.new_file().write(kept).await?;
+                    working.replace(position, file);
                 }
             }
             position += 1;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use datafusion::arrow::array::{Array, RecordBatch, StringArray};
 use datafusion::arrow::compute::{max_string, min_string};
 use datafusion::arrow::datatypes::SchemaRef;
@@ -12,7 +13,6 @@ use datafusion::parquet::basic::Compression;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use datafusion::parquet::schema::types::ColumnPath;
 
-use super::working::WorkingTable;
 use crate::contract;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lineage;
@@ -48,16 +48,40 @@ impl Layout {
     }
 }
 
-/// Writes batches as one new file of a table; encoding runs off the async threads.
-pub(super) async fn write(table: &mut WorkingTable, batches: Vec<RecordBatch>) -> Result<DataFile> {
-    let path = table.next_part();
-    let (schema, layout) = (Arc::clone(&table.schema), table.layout.clone());
-    let (bytes, stats) = tokio::task::spawn_blocking(move || encode(&schema, &layout, &batches))
+/// A place for one new file of a table, so that several can be written side by side.
+#[derive(Debug)]
+pub(super) struct NewFile {
+    pub(super) store: Store,
+    pub(super) table: TableName,
+    pub(super) path: String,
+    pub(super) schema: SchemaRef,
+    pub(super) layout: Layout,
+}
+
+impl NewFile {
+    /// Writes batches; encoding runs off the async threads.
+    pub(super) async fn write(self, batches: Vec<RecordBatch>) -> Result<DataFile> {
+        self.write_from(move || Ok(batches)).await
+    }
+
+    /// Writes the batches that `make` gives, which runs off the async threads as well.
+    pub(super) async fn write_from(
+        self,
+        make: impl FnOnce() -> Result<Vec<RecordBatch>> + Send + 'static,
+    ) -> Result<DataFile> {
+        let Self { store, table, path, schema, layout } = self;
+        let (bytes, stats) = blocking(move || encode(&schema, &layout, &make()?)).await?;
+        let file = DataFile { path, size: bytes.len() as u64, rows: stats.num_records, stats };
+        store.replace(&format!("{}/{}", table.path(), file.path), bytes).await?;
+        Ok(file)
+    }
+}
+
+/// Runs what keeps a core busy off the async threads.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
         .await
-        .map_err(|error| Error::caused(ErrorKind::Internal, "writing a file was interrupted", error))??;
-    let file = DataFile { path, size: bytes.len() as u64, rows: stats.num_records, stats };
-    table.store.replace(&format!("{}/{}", table.name.path(), file.path), bytes).await?;
-    Ok(file)
+        .map_err(|error| Error::caused(ErrorKind::Internal, "work on a file was interrupted", error))?
 }
 
 fn encode(schema: &SchemaRef, layout: &Layout, batches: &[RecordBatch]) -> Result<(Vec<u8>, FileStats)> {
@@ -112,6 +136,27 @@ pub(super) fn text_bounds<'f>(file: &'f DataFile, column: &str) -> Option<(&'f s
     (!low.is_empty() && !high.is_empty()).then_some((low.as_str(), high.as_str()))
 }
 
+/// The bytes of a file, for [`read_bytes`].
+pub(super) async fn bytes(store: &Store, table: &TableName, file: &DataFile) -> Result<Bytes> {
+    let path = format!("{}/{}", table.path(), file.path);
+    store.read(&path).await?.ok_or_else(|| {
+        Error::new(
+            ErrorKind::Corrupt,
+            format!("{path} is named by a release and is not there; restore it from a backup"),
+        )
+    })
+}
+
+/// Reads a file, all columns or those named, in their storage order.
+pub(super) fn read_bytes(bytes: Bytes, columns: Option<&[&str]>) -> Result<ParquetRecordBatchReader> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?.with_batch_size(64 * 1024);
+    let mask = match columns {
+        Some(names) => ProjectionMask::columns(builder.parquet_schema(), names.iter().copied()),
+        None => ProjectionMask::all(),
+    };
+    Ok(builder.with_projection(mask).build()?)
+}
+
 /// Reads a file, all columns or those named, in their storage order.
 pub(super) async fn read(
     store: &Store,
@@ -119,19 +164,7 @@ pub(super) async fn read(
     file: &DataFile,
     columns: Option<&[&str]>,
 ) -> Result<ParquetRecordBatchReader> {
-    let path = format!("{}/{}", table.path(), file.path);
-    let bytes = store.read(&path).await?.ok_or_else(|| {
-        Error::new(
-            ErrorKind::Corrupt,
-            format!("{path} is named by a release and is not there; restore it from a backup"),
-        )
-    })?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?.with_batch_size(64 * 1024);
-    let mask = match columns {
-        Some(names) => ProjectionMask::columns(builder.parquet_schema(), names.iter().copied()),
-        None => ProjectionMask::all(),
-    };
-    Ok(builder.with_projection(mask).build()?)
+    read_bytes(bytes(store, table, file).await?, columns)
 }
 
 /// A batch of a file with the columns of today's schema: columns added since are null.

@@ -142,7 +142,8 @@ impl Publication<'_> {
                 batches.push(RecordBatch::try_new(batch.schema(), columns)?);
             }
             if changed {
-                table.rewrite(position, batches).await?;
+                let file = table.new_file().write(batches).await?;
+                table.replace(position, file);
             }
         }
         Ok(())

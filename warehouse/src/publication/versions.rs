@@ -14,6 +14,8 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, UInt32Array};
 use datafusion::arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
 use datafusion::arrow::datatypes::SchemaRef;
+use futures::FutureExt;
+use futures::future::{OptionFuture, try_join_all, try_join3};
 use hashbrown::HashTable;
 
 use contest::Contest;
@@ -35,7 +37,7 @@ impl DatasetChange {
     /// # Errors
     /// Storage, Corrupt.
     pub async fn upsert(&mut self, arrivals: &[Arrival]) -> Result<Upserted> {
-        let incoming = Incoming::new(&self.contract, arrivals)?;
+        let incoming = Arc::new(Incoming::new(&self.contract, arrivals)?);
         if incoming.rows.num_rows() == 0 {
             return Ok(Upserted {
                 outcomes: vec![Vec::new(); arrivals.len()],
@@ -49,43 +51,67 @@ impl DatasetChange {
         Ok(contest.into_upserted(arrivals))
     }
 
+    /// Writes the outcome, all files side by side: those that hold replaced rows again, without
+    /// those rows; the rows that are current now; the versions for the history.
     async fn store_outcome(&mut self, incoming: &Incoming, existing: &Existing, contest: &Contest) -> Result<()> {
         let current = contest.current_rows(&incoming.rows)?;
         self.touched |= current.num_rows() > 0 || contest.replaces_any();
-        self.rewrite_without(existing, contest).await?;
-        self.data.append(vec![current]).await?;
-        for batch in contest.history(&self.contract, &incoming.rows, existing)? {
-            self.history.append(vec![batch]).await?;
-        }
-        Ok(())
-    }
-
-    /// Writes the files that hold replaced rows again, without those rows.
-    async fn rewrite_without(&mut self, existing: &Existing, contest: &Contest) -> Result<()> {
-        let table = &mut self.data;
+        let history = contest.history(&self.contract, &incoming.rows, existing)?;
+        let (data, versions) = (&mut self.data, &mut self.history);
+        let mut rewritten = Vec::new();
         for (path, rows) in contest.replaced_places(existing) {
-            let Some(position) = table.files.iter().position(|file| file.path == path) else { continue };
-            let old = table.files[position].clone();
-            if rows.len() as u64 == old.rows {
-                table.files.remove(position);
-                continue;
-            }
-            let mut kept = Vec::new();
-            let mut offset = 0;
-            let mut gone = rows.iter().copied().peekable();
-            for batch in files::read(&table.store, &table.name, &old, None).await? {
-                let batch = files::conform(&batch?, &table.schema)?;
-                let mut keep = vec![true; batch.num_rows()];
-                while let Some(row) = gone.next_if(|row| *row < offset + batch.num_rows()) {
-                    keep[row - offset] = false;
-                }
-                offset += batch.num_rows();
-                kept.push(filter_record_batch(&batch, &BooleanArray::from(keep))?);
-            }
-            table.rewrite(position, kept).await?;
+            let Some(position) = data.files.iter().position(|file| file.path == path) else { continue };
+            let old = data.files[position].clone();
+            let new = (rows.len() as u64 != old.rows).then(|| data.new_file());
+            let (store, table) = (data.store.clone(), data.name.clone());
+            rewritten.push(async move {
+                let Some(new) = new else { return Ok((path, None)) };
+                let bytes = files::bytes(&store, &table, &old).await?;
+                let schema = Arc::clone(&new.schema);
+                let file = new.write_from(move || without(bytes, &schema, &rows)).await?;
+                Ok::<_, crate::Error>((path, Some(file)))
+            });
         }
+        let current = (current.num_rows() > 0).then(|| data.new_file().write(vec![current]));
+        let history: Vec<_> = history
+            .into_iter()
+            .filter(|batch| batch.num_rows() > 0)
+            .map(|batch| versions.new_file().write(vec![batch]))
+            .collect();
+        let (rewritten, current, history) = try_join3(
+            try_join_all(rewritten),
+            OptionFuture::from(current).map(Option::transpose),
+            try_join_all(history),
+        )
+        .await?;
+        for (path, file) in rewritten {
+            let Some(position) = data.files.iter().position(|file| file.path == path) else { continue };
+            match file {
+                Some(file) => data.replace(position, file),
+                None => drop(data.files.remove(position)),
+            }
+        }
+        current.into_iter().for_each(|file| data.push_fresh(file));
+        history.into_iter().for_each(|file| versions.push_fresh(file));
         Ok(())
     }
+}
+
+/// The rows of a file but for those at some places, which are in order.
+fn without(bytes: bytes::Bytes, schema: &SchemaRef, gone: &[usize]) -> Result<Vec<RecordBatch>> {
+    let mut kept = Vec::new();
+    let mut offset = 0;
+    let mut gone = gone.iter().copied().peekable();
+    for batch in files::read_bytes(bytes, None)? {
+        let batch = files::conform(&batch?, schema)?;
+        let mut keep = vec![true; batch.num_rows()];
+        while let Some(row) = gone.next_if(|row| *row < offset + batch.num_rows()) {
+            keep[row - offset] = false;
+        }
+        offset += batch.num_rows();
+        kept.push(filter_record_batch(&batch, &BooleanArray::from(keep))?);
+    }
+    Ok(kept)
 }
 
 /// The rows of all arrivals, with their keys numbered.

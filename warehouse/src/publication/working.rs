@@ -7,7 +7,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 
 use super::Publication;
-use super::files::{self, Layout};
+use super::files::{self, Layout, NewFile};
 use crate::contract;
 use crate::error::{Error, ErrorKind, Result};
 use crate::release::release_tables;
@@ -37,11 +37,17 @@ impl WorkingTable {
         self.files != self.released
     }
 
-    /// Name for the next data file; it begins with the number of the commit that will add it.
-    pub(super) fn next_part(&mut self) -> String {
+    /// A place for the next data file; its name begins with the number of the commit that will add it.
+    pub(super) fn new_file(&mut self) -> NewFile {
         let part = self.parts;
         self.parts += 1;
-        format!("{:010}-{part:04}.parquet", self.next_version())
+        NewFile {
+            store: self.store.clone(),
+            table: self.name.clone(),
+            path: format!("{:010}-{part:04}.parquet", self.next_version()),
+            schema: Arc::clone(&self.schema),
+            layout: self.layout.clone(),
+        }
     }
 
     fn next_version(&self) -> u64 {
@@ -63,20 +69,23 @@ impl WorkingTable {
         if batches.iter().all(|batch| batch.num_rows() == 0) {
             return Ok(());
         }
-        let file = files::write(self, batches).await?;
-        self.fresh.insert(file.path.clone());
-        self.files.push(file);
+        let file = self.new_file().write(batches).await?;
+        self.push_fresh(file);
         Ok(())
     }
 
-    /// Puts other rows in the place of a file's.
-    pub(super) async fn rewrite(&mut self, position: usize, batches: Vec<RecordBatch>) -> Result<()> {
-        let file = files::write(self, batches).await?;
+    /// Adds a file of rows that this publication brings.
+    pub(super) fn push_fresh(&mut self, file: DataFile) {
+        self.fresh.insert(file.path.clone());
+        self.files.push(file);
+    }
+
+    /// Puts a file in the place of another one.
+    pub(super) fn replace(&mut self, position: usize, file: DataFile) {
         if self.fresh.contains(&self.files[position].path) {
             self.fresh.insert(file.path.clone());
         }
         self.files[position] = file;
-        Ok(())
     }
 
     /// Folds small files together, so that a table that grows by a little every day does not become
@@ -95,7 +104,7 @@ impl WorkingTable {
                 batches.push(files::conform(&batch?, &self.schema)?);
             }
         }
-        let folded = files::write(self, batches).await?;
+        let folded = self.new_file().write(batches).await?;
         self.files = others;
         self.files.push(folded);
         Ok(())

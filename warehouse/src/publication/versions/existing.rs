@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use datafusion::arrow::array::{RecordBatch, StringArray, UInt32Array};
 use datafusion::arrow::compute::{concat_batches, take_record_batch};
+use datafusion::arrow::datatypes::SchemaRef;
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Incoming, clocks};
 use crate::contract::Contract;
 use crate::error::Result;
 use crate::lineage;
-use crate::publication::working::WorkingTable;
 use crate::publication::{DatasetChange, files};
 use crate::release::VERSION_STATE;
-use crate::table::DataFile;
+use crate::store::Store;
+use crate::table::{DataFile, TableName};
 
 /// What is stored of the arriving keys.
 pub(in crate::publication) struct Existing {
@@ -33,50 +36,42 @@ pub(in crate::publication) struct Existing {
 }
 
 impl DatasetChange {
-    pub(super) async fn existing(&self, incoming: &Incoming) -> Result<Existing> {
+    pub(super) async fn existing(&self, incoming: &Arc<Incoming>) -> Result<Existing> {
         let table = &self.data;
-        let (schema, candidates) = (Arc::clone(&table.schema), table.files.clone());
+        let bounds = incoming.text_bounds(&self.contract);
+        let misses = |file: &DataFile| bounds.as_ref().is_some_and(|bounds| bounds.misses(file));
+        let mut looks = Vec::new();
+        for (number, file) in table.files.iter().enumerate().filter(|(_, file)| !misses(file)) {
+            looks.push(look(
+                number as u32,
+                table.store.clone(),
+                table.name.clone(),
+                file.clone(),
+                Arc::clone(&table.schema),
+                Arc::clone(incoming),
+            ));
+        }
+        // A few at a time: each holds its file in memory.
+        let looked: Vec<(u32, Matches)> = stream::iter(looks).buffered(FILES_AT_ONCE).try_collect().await?;
         let mut found = Existing {
-            rows: RecordBatch::new_empty(Arc::clone(&schema)),
+            rows: RecordBatch::new_empty(Arc::clone(&table.schema)),
             file: Vec::new(),
             place: Vec::new(),
-            files: candidates.clone(),
+            files: table.files.clone(),
             of_key: vec![None; incoming.keys],
             clock: Vec::new(),
             deleted: vec![None; incoming.keys],
         };
-        let bounds = incoming.text_bounds(&self.contract);
         let mut batches = Vec::new();
-        for (number, file) in candidates.iter().enumerate() {
-            if bounds.as_ref().is_some_and(|bounds| bounds.misses(file)) {
-                continue;
+        for (number, matches) in looked {
+            for (place, key) in matches.places {
+                found.of_key[key as usize] = Some(found.place.len() as u32);
+                found.place.push(place);
+                found.file.push(number);
             }
-            let matches = matching(table, file, incoming).await?;
-            if matches.is_empty() {
-                continue;
-            }
-            let mut offset = 0;
-            let mut next = matches.iter().peekable();
-            for batch in files::read(&table.store, &table.name, file, None).await? {
-                let batch = files::conform(&batch?, &schema)?;
-                let mut picked = Vec::new();
-                while let Some(&&(place, key)) = next.peek() {
-                    if place >= offset + batch.num_rows() {
-                        break;
-                    }
-                    found.of_key[key as usize] = Some(found.place.len() as u32);
-                    found.place.push(place);
-                    found.file.push(number as u32);
-                    picked.push((place - offset) as u32);
-                    next.next();
-                }
-                offset += batch.num_rows();
-                if !picked.is_empty() {
-                    batches.push(take_record_batch(&batch, &UInt32Array::from(picked))?);
-                }
-            }
+            batches.extend(matches.rows);
         }
-        found.rows = concat_batches(&schema, &batches)?;
+        found.rows = concat_batches(&table.schema, &batches)?;
         found.clock = clocks(&found.rows)?;
         self.deletions(incoming, &mut found).await?;
         Ok(found)
@@ -111,22 +106,62 @@ impl DatasetChange {
     }
 }
 
-/// Places of arriving keys in a file, with the key's number, in order of place.
-async fn matching(table: &WorkingTable, file: &DataFile, incoming: &Incoming) -> Result<Vec<(usize, u32)>> {
+/// Files looked into side by side.
+const FILES_AT_ONCE: usize = 4;
+
+/// What a file holds of the arriving keys.
+struct Matches {
+    /// Places in the file with the number of the key, in order of place.
+    places: Vec<(usize, u32)>,
+    /// The rows at these places.
+    rows: Vec<RecordBatch>,
+}
+
+/// Reads a file and looks for arriving keys in it.
+async fn look(
+    number: u32,
+    store: Store,
+    table: TableName,
+    file: DataFile,
+    schema: SchemaRef,
+    incoming: Arc<Incoming>,
+) -> Result<(u32, Matches)> {
+    let bytes = files::bytes(&store, &table, &file).await?;
+    Ok((number, files::blocking(move || matching(bytes, &schema, &incoming)).await?))
+}
+
+/// Looks for arriving keys in a file: first at the key columns alone, and at whole rows only where
+/// one of them stands.
+fn matching(bytes: Bytes, schema: &SchemaRef, incoming: &Incoming) -> Result<Matches> {
     let columns: Vec<&str> = incoming.encoder.columns.iter().map(String::as_str).collect();
-    let mut matches = Vec::new();
+    let mut found = Matches { places: Vec::new(), rows: Vec::new() };
     let mut offset = 0;
-    for batch in files::read(&table.store, &table.name, file, Some(&columns)).await? {
+    for batch in files::read_bytes(bytes.clone(), Some(&columns))? {
         let batch = batch?;
         let encoded = incoming.encoder.encode(&batch)?;
         for row in 0..batch.num_rows() {
             if let Some(key) = incoming.number_of(encoded.row(row)) {
-                matches.push((offset + row, key));
+                found.places.push((offset + row, key));
             }
         }
         offset += batch.num_rows();
     }
-    Ok(matches)
+    if found.places.is_empty() {
+        return Ok(found);
+    }
+    let mut offset = 0;
+    let mut next = found.places.iter().map(|(place, _)| *place).peekable();
+    for batch in files::read_bytes(bytes, None)? {
+        let batch = files::conform(&batch?, schema)?;
+        let end = offset + batch.num_rows();
+        let picked: Vec<u32> =
+            std::iter::from_fn(|| next.next_if(|place| *place < end)).map(|place| (place - offset) as u32).collect();
+        offset = end;
+        if !picked.is_empty() {
+            found.rows.push(take_record_batch(&batch, &UInt32Array::from(picked))?);
+        }
+    }
+    Ok(found)
 }
 
 /// Smallest and largest arriving value of one text key column.

@@ -15,7 +15,8 @@ async fn fails(script: impl Fn() -> Vec<Step> + Send + Sync + 'static, more: &st
 #[tokio::test]
 async fn a_whole_answer_is_one_object_of_the_slot() {
     let server = TestServer::start(|_, _| ok("hello")).await;
-    let fetched = fetch(&place(), &server, "/x?day={slot_date}", "headers = { Accept = 'text/csv' }").await.unwrap();
+    let here = place();
+    let fetched = fetch(&here, &server, "/x?day={slot_date}", "headers = { Accept = 'text/csv' }").await.unwrap();
     assert_eq!(texts(&fetched), ["hello"]);
     assert_eq!(fetched[0].object, "slot 2026-03-01T18:00:00+00:00");
     assert_eq!(fetched[0].bytes.sha256, HELLO_SHA256);
@@ -74,7 +75,8 @@ async fn a_source_that_cannot_be_reached_may_be_another_time() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let error = fetch_from(&place(), &format!("http://{address}/?key=s3cret"), "").await.unwrap_err();
+    let here = place();
+    let error = fetch_from(&here, &format!("http://{address}/?key=s3cret"), "").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Retry);
     assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
 }
@@ -95,7 +97,8 @@ async fn bytes_that_match_their_checksum_are_taken_and_others_are_fetched_again(
     let checksum = "checksum = { header = 'X-Content-SHA256' }";
     let right =
         TestServer::start(|_, _| answer("200 OK", &format!("X-Content-SHA256: {HELLO_SHA256}\r\n"), "hello")).await;
-    assert_eq!(texts(&fetch(&place(), &right, "/", checksum).await.unwrap()), ["hello"]);
+    let here = place();
+    assert_eq!(texts(&fetch(&here, &right, "/", checksum).await.unwrap()), ["hello"]);
     let standard = "Content-Digest: sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:\r\n";
     let digest = TestServer::start(move |_, _| answer("200 OK", standard, "hello")).await;
     assert!(fetch(&place(), &digest, "/", "checksum = { header = 'Content-Digest' }").await.is_ok());
@@ -144,7 +147,8 @@ async fn a_redirect_on_the_same_host_is_followed_with_the_secret() {
         _ => ok("hello"),
     })
     .await;
-    let fetched = fetch(&place(), &server, "/a", "auth = { bearer_env = 'TOKEN' }").await.unwrap();
+    let here = place();
+    let fetched = fetch(&here, &server, "/a", "auth = { bearer_env = 'TOKEN' }").await.unwrap();
     assert_eq!(texts(&fetched), ["hello"]);
     assert_eq!(server.targets(), ["/a", "/b?x=1"]);
     assert!(server.asked().iter().all(|asked| asked.header("authorization") == Some("Bearer s3cret")));
@@ -156,11 +160,13 @@ async fn a_redirect_to_another_host_is_refused_unless_allowed_and_then_goes_with
     let place_there = other.url("localhost", "/y?ticket=t1cket");
     let home = TestServer::start(move |_, _| answer("307 There", &format!("Location: {place_there}\r\n"), "")).await;
     let auth = "auth = { header = { name = 'X-Api-Key', value_file = 'token' } }";
-    let refused = fetch(&place(), &home, "/x", auth).await.unwrap_err();
+    let here = place();
+    let refused = fetch(&here, &home, "/x", auth).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Source);
     assert!(refused.to_string().contains("`localhost`") && !refused.to_string().contains("t1cket"), "{refused}");
     assert!(other.asked().is_empty());
-    let allowed = fetch(&place(), &home, "/x", &format!("{auth}\nallowed_hosts = ['localhost']")).await.unwrap();
+    let here = place();
+    let allowed = fetch(&here, &home, "/x", &format!("{auth}\nallowed_hosts = ['localhost']")).await.unwrap();
     assert_eq!(texts(&allowed), ["hello"]);
     assert_eq!(home.asked()[1].header("x-api-key"), Some("s3cret"));
     assert_eq!(other.asked()[0].header("x-api-key"), None);
@@ -173,11 +179,13 @@ async fn redirects_in_a_circle_or_without_an_end_are_told_as_such() {
         answer("301 Moved", next, "")
     })
     .await;
-    let error = fetch(&place(), &circle, "/a", "").await.unwrap_err();
+    let here = place();
+    let error = fetch(&here, &circle, "/a", "").await.unwrap_err();
     assert_eq!((error.kind(), circle.asked().len()), (ErrorKind::Source, 2));
     assert!(error.to_string().contains("circle"), "{error}");
     let endless = TestServer::start(|_, before| answer("302 Found", &format!("Location: /{before}\r\n"), "")).await;
-    let error = fetch(&place(), &endless, "/start", "").await.unwrap_err();
+    let here = place();
+    let error = fetch(&here, &endless, "/start", "").await.unwrap_err();
     assert_eq!((error.kind(), endless.asked().len()), (ErrorKind::Source, 11));
     assert!(error.to_string().contains("more than 10 times"), "{error}");
     let nowhere = fails(|| answer("302 Found", "", ""), "").await;
@@ -209,7 +217,8 @@ async fn a_missing_secret_or_certificate_is_refused_by_name_before_anything_is_s
         ("auth = { client_certificate = { pem_file = 'token' } }", "token"),
         ("ca_file = 'token'", "token"),
     ] {
-        let error = fetch(&place(), &server, "/", more).await.unwrap_err();
+        let here = place();
+        let error = fetch(&here, &server, "/", more).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Refused, "{more}");
         let told = format!("{error} {error:?}");
         assert!(told.contains(named) && !told.contains("s3cret"), "{told}");

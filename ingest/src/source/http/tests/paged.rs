@@ -15,7 +15,8 @@ async fn each_page_is_an_object_of_its_own_and_the_header_leads_to_the_next() {
         _ => ok("three"),
     })
     .await;
-    let fetched = fetch(&place(), &server, "/p", "paging = { kind = 'next_link' }").await.unwrap();
+    let here = place();
+    let fetched = fetch(&here, &server, "/p", "paging = { kind = 'next_link' }").await.unwrap();
     assert_eq!(texts(&fetched), ["one", "two", "three"]);
     let objects: Vec<&str> = fetched.iter().map(|fetched| fetched.object.as_str()).collect();
     let slot = "slot 2026-03-01T18:00:00+00:00";
@@ -70,7 +71,8 @@ async fn numbered_pages_of_csv_end_with_the_first_that_has_titles_only() {
         _ => ok("code,name\n"),
     })
     .await;
-    let fetched = fetch(&place(), &server, "/p", "paging = { kind = 'page' }").await.unwrap();
+    let here = place();
+    let fetched = fetch(&here, &server, "/p", "paging = { kind = 'page' }").await.unwrap();
     assert_eq!(texts(&fetched), ["code,name\nA,1\n", "code,name\nB,2\n"]);
     assert_eq!(server.targets(), ["/p?page=1", "/p?page=2", "/p?page=3"]);
 }
@@ -80,7 +82,8 @@ async fn numbered_pages_end_with_fewer_rows_than_a_full_page_where_the_feed_says
     let server =
         TestServer::start(|asked, _| if asked.target == "/p?page=1" { json("[1, 2]") } else { json("[3]") }).await;
     let paging = "paging = { kind = 'page', size = 2, ends = 'fewer' }";
-    assert_eq!(texts(&fetch(&place(), &server, "/p", paging).await.unwrap()), ["[1, 2]", "[3]"]);
+    let here = place();
+    assert_eq!(texts(&fetch(&here, &server, "/p", paging).await.unwrap()), ["[1, 2]", "[3]"]);
     assert_eq!(server.targets().len(), 2);
 }
 
@@ -91,32 +94,38 @@ async fn a_later_page_that_is_not_there_is_the_end_and_a_first_one_is_an_error()
             move |_, before| if before < 2 { ok(&format!("{before}")) } else { answer(status, "", "") },
         )
         .await;
-        let fetched = fetch(&place(), &server, "/p", "paging = { kind = 'page', ends = 'missing' }").await.unwrap();
+        let here = place();
+        let fetched = fetch(&here, &server, "/p", "paging = { kind = 'page', ends = 'missing' }").await.unwrap();
         assert_eq!(texts(&fetched), ["0", "1"], "{status}");
     }
     let nothing = TestServer::start(|_, _| answer("404 None", "", "")).await;
-    let error = fetch(&place(), &nothing, "/p", "paging = { kind = 'page' }").await.unwrap_err();
+    let here = place();
+    let error = fetch(&here, &nothing, "/p", "paging = { kind = 'page' }").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Source);
 }
 
 #[tokio::test]
 async fn a_first_page_without_rows_is_an_answer_all_the_same() {
     let server = TestServer::start(|_, _| json("[]")).await;
-    assert_eq!(texts(&fetch(&place(), &server, "/p", "paging = { kind = 'page' }").await.unwrap()), ["[]"]);
+    let here = place();
+    assert_eq!(texts(&fetch(&here, &server, "/p", "paging = { kind = 'page' }").await.unwrap()), ["[]"]);
     assert_eq!(server.targets().len(), 1);
 }
 
 #[tokio::test]
 async fn pages_that_lead_back_repeat_or_never_end_are_errors_and_nothing_is_taken() {
     let back = TestServer::start(|_, _| answer("200 OK", "Link: </p>; rel=next\r\n", "x")).await;
-    let error = fetch(&place(), &back, "/p", "paging = { kind = 'next_link' }").await.unwrap_err();
+    let here = place();
+    let error = fetch(&here, &back, "/p", "paging = { kind = 'next_link' }").await.unwrap_err();
     assert!(error.kind() == ErrorKind::Source && error.to_string().contains("asked before"), "{error}");
     let deaf = TestServer::start(|_, _| json("[1]")).await;
-    let error = fetch(&place(), &deaf, "/p", "paging = { kind = 'page', parameter = 'seite' }").await.unwrap_err();
+    let here = place();
+    let error = fetch(&here, &deaf, "/p", "paging = { kind = 'page', parameter = 'seite' }").await.unwrap_err();
     assert!(error.kind() == ErrorKind::Source && error.to_string().contains("`seite`"), "{error}");
     let endless = TestServer::start(|_, before| ok(&format!("{before}"))).await;
     let most = "max_pages = 3\npaging = { kind = 'page' }";
-    let error = fetch(&place(), &endless, "/p", most).await.unwrap_err();
+    let here = place();
+    let error = fetch(&here, &endless, "/p", most).await.unwrap_err();
     assert!(error.kind() == ErrorKind::Source && error.to_string().contains("source.max_pages"), "{error}");
     assert_eq!(endless.targets().len(), 3);
 }
@@ -126,7 +135,8 @@ async fn a_next_page_on_another_host_is_not_asked() {
     let other = TestServer::start(|_, _| ok("x")).await;
     let link = format!("Link: <{}>; rel=next\r\n", other.url("localhost", "/p?key=s3cret"));
     let home = TestServer::start(move |_, _| answer("200 OK", &link, "x")).await;
-    let error = fetch(&place(), &home, "/p", "paging = { kind = 'next_link' }").await.unwrap_err();
+    let here = place();
+    let error = fetch(&here, &home, "/p", "paging = { kind = 'next_link' }").await.unwrap_err();
     assert!(error.to_string().contains("allowed_hosts") && !error.to_string().contains("s3cret"), "{error}");
     assert!(other.asked().is_empty());
 }
@@ -134,6 +144,7 @@ async fn a_next_page_on_another_host_is_not_asked() {
 #[tokio::test]
 async fn a_later_page_that_fails_fails_the_whole_fetch() {
     let server = TestServer::start(|_, before| if before == 0 { ok("one") } else { answer("503 Busy", "", "") }).await;
-    let error = fetch(&place(), &server, "/p", "paging = { kind = 'page' }").await.unwrap_err();
+    let here = place();
+    let error = fetch(&here, &server, "/p", "paging = { kind = 'page' }").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Retry);
 }

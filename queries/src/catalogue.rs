@@ -46,6 +46,8 @@ pub struct Metric {
     pub params: Vec<Parameter>,
     /// Rules it looks up; cases without one leave the denominator and are counted.
     pub rules: Vec<String>,
+    /// Whether its clocks count workdays; its cases then say where the calendar did not know them all.
+    pub workdays: bool,
     /// How its value comes from its cases.
     pub(crate) value: ValueOf,
     /// Its cases in SQL, parsed.
@@ -60,7 +62,10 @@ pub struct Metric {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ValueOf {
     /// From the sums of numerators and denominators.
-    Sums,
+    Sums {
+        /// Further columns of the cases whose sums stand in the row, by name.
+        further: Vec<String>,
+    },
     /// The smallest t with S(t) ≤ survival, by Kaplan–Meier over the cases' days and events.
     KaplanMeier {
         /// The share still waiting at the value.
@@ -68,6 +73,16 @@ pub(crate) enum ValueOf {
         /// Further columns of the row, by name.
         fields: Vec<(String, SurvivalField)>,
     },
+}
+
+impl ValueOf {
+    /// Further columns of the cases to be summed up.
+    pub(crate) fn sums(&self) -> &[String] {
+        match self {
+            Self::Sums { further } => further,
+            Self::KaplanMeier { .. } => &[],
+        }
+    }
 }
 
 /// A further column of a survival metric.

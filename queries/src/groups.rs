@@ -8,7 +8,7 @@ use datafusion::prelude::{col, lit};
 use num_bigint::BigInt;
 use serde_json::Number;
 
-use crate::cases::{DAYS, DENOMINATOR, EVENT, NUMERATOR, WITHOUT_RULE, cases};
+use crate::cases::{DAYS, DENOMINATOR, EVENT, NUMERATOR, PROVISIONAL, WITHOUT_RULE, cases};
 use crate::catalogue::{SurvivalField, ValueOf};
 use crate::dimension::Dimension;
 use crate::error::{Error, ErrorKind, Result};
@@ -30,14 +30,18 @@ pub(crate) struct Group {
     pub(crate) cases: i64,
     /// Number of cases without a rule.
     pub(crate) without_rule: i64,
+    /// Number of cases whose workdays the calendar does not know.
+    pub(crate) provisional: i64,
     /// The quantile of a survival metric, where it is reached.
     pub(crate) quantile: Option<i64>,
-    /// Further figures of a survival metric.
+    /// Further figures, by name.
     pub(crate) fields: Vec<(String, Option<Number>)>,
 }
 
 const CASES: &str = "cases";
 const VALUE: &str = "value";
+/// Where, after the dimensions, the columns begin that not every metric has.
+const FURTHER: usize = 5;
 
 /// Sums up the cases of a span by dimensions (never by month). Without dimensions there is exactly
 /// one group, with or without cases.
@@ -48,15 +52,19 @@ pub(crate) async fn groups(
     by: &[Dimension],
 ) -> Result<Vec<Group>> {
     let survival = match &question.metric.value {
-        ValueOf::Sums => None,
+        ValueOf::Sums { .. } => None,
         ValueOf::KaplanMeier { survival, fields } => Some((survival, fields.as_slice())),
     };
+    let further = question.metric.value.sums();
+    let number_of = |flag| Ok::<_, Error>(sum(when(col(flag), lit(1_i64)).otherwise(lit(0_i64))?).alias(flag));
     let mut sums = vec![
         sum(col(NUMERATOR)).alias(NUMERATOR),
         sum(col(DENOMINATOR)).alias(DENOMINATOR),
         count(col(DENOMINATOR)).alias(CASES),
-        sum(when(col(WITHOUT_RULE), lit(1_i64)).otherwise(lit(0_i64))?).alias(WITHOUT_RULE),
+        number_of(WITHOUT_RULE)?,
+        number_of(PROVISIONAL)?,
     ];
+    sums.extend(further.iter().map(|name| sum(col(name.as_str())).alias(name)));
     if let Some((survival, fields)) = survival {
         sums.push(quantile(survival).alias(VALUE));
         sums.extend(fields.iter().map(|(name, field)| match field {
@@ -73,7 +81,7 @@ pub(crate) async fn groups(
     let mut groups = Vec::new();
     for batch in frame.select(selected)?.collect().await? {
         for row in 0..batch.num_rows() {
-            groups.push(group(&batch, row, by.len(), survival.map(|(_, fields)| fields))?);
+            groups.push(group(&batch, row, by.len(), further, survival.map(|(_, fields)| fields))?);
         }
     }
     Ok(groups)
@@ -92,34 +100,36 @@ fn group(
     batch: &RecordBatch,
     row: usize,
     dimensions: usize,
+    further: &[String],
     fields: Option<&[(String, SurvivalField)]>,
 ) -> Result<Group> {
     let column = |place: usize| batch.column(dimensions + place);
     let text = |place: usize| batch.column(place).as_string::<i32>().value(row).to_owned();
     let int = |place: usize| value(column(place), row);
+    let figures = fields.unwrap_or_default().iter().enumerate().map(|(place, (name, field))| {
+        let column = column(FURTHER + 1 + place);
+        let figure = match field {
+            SurvivalField::Quantile(_) => value(column, row).map(Number::from),
+            SurvivalField::Within(_) => column
+                .is_valid(row)
+                .then(|| column.as_primitive::<Decimal128Type>().value(row))
+                .map(|units| number(&BigInt::from(units), usize::from(SHARE_SCALE.unsigned_abs()))),
+        };
+        Ok((name.clone(), figure))
+    });
+    let sums = further.iter().enumerate().map(|(place, name)| {
+        let (units, scale) = quantity(column(FURTHER + place), row)?.parts();
+        Ok((name.clone(), Some(number(&BigInt::from(units), scale.into()))))
+    });
     Ok(Group {
         members: (0..dimensions).map(text).collect(),
         numerator: quantity(column(0), row)?,
         denominator: quantity(column(1), row)?,
         cases: int(2).unwrap_or_default(),
         without_rule: int(3).unwrap_or_default(),
-        quantile: fields.and_then(|_| int(4)),
-        fields: fields
-            .unwrap_or_default()
-            .iter()
-            .enumerate()
-            .map(|(place, (name, field))| {
-                let column = column(5 + place);
-                let figure = match field {
-                    SurvivalField::Quantile(_) => value(column, row).map(Number::from),
-                    SurvivalField::Within(_) => column
-                        .is_valid(row)
-                        .then(|| column.as_primitive::<Decimal128Type>().value(row))
-                        .map(|units| number(&BigInt::from(units), usize::from(SHARE_SCALE.unsigned_abs()))),
-                };
-                (name.clone(), figure)
-            })
-            .collect(),
+        provisional: int(4).unwrap_or_default(),
+        quantile: fields.and_then(|_| int(FURTHER)),
+        fields: sums.chain(figures).collect::<Result<_>>()?,
     })
 }
 

@@ -24,6 +24,8 @@ pub enum Unit {
     Amount,
     /// Days.
     Days,
+    /// Numerator over denominator, in 元.
+    Yuan,
     /// Numerator over denominator, in the numerator's unit.
     Mean,
     /// Numerator over denominator, without a unit.
@@ -39,6 +41,7 @@ impl Unit {
             Self::Count => "count",
             Self::Amount => "amount",
             Self::Days => "days",
+            Self::Yuan => "yuan",
             Self::Mean => "mean",
             Self::Index => "index",
         }
@@ -84,6 +87,8 @@ struct Declaration {
     params: BTreeMap<String, ParameterEntry>,
     #[serde(default)]
     rules: Vec<String>,
+    #[serde(default)]
+    workdays: bool,
     value: Option<ValueEntry>,
 }
 
@@ -93,8 +98,14 @@ struct ValueEntry {
     kind: ValueKind,
     survival: Option<String>,
     #[serde(default)]
+    sums: Vec<String>,
+    #[serde(default)]
     fields: BTreeMap<String, FieldEntry>,
 }
+
+/// Names that a row of an answer or a case has already.
+const TAKEN: [&str; 10] =
+    ["numerator", "denominator", "value", "target", "as_of", "dataset", "key", "batch_id", "row_no", "provisional"];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -123,9 +134,7 @@ pub(super) struct Source<'a> {
 pub(super) fn metric(source: Source<'_>) -> Result<Metric> {
     let in_toml = |message: String| Error::catalogue(format!("{}: {message}", source.toml_file));
     let in_sql = |error: Error| Error::catalogue(format!("{}: {error}", source.sql_file));
-    let mut letters = source.id.bytes();
-    let plain = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'_';
-    if !letters.next().is_some_and(|first| first.is_ascii_lowercase()) || !letters.all(plain) {
+    if !is_plain(source.id) {
         return Err(in_toml("a metric's id is lower case letters, digits and _".to_owned()));
     }
     let declaration: Declaration = toml::from_str(source.toml).map_err(|error| {
@@ -151,6 +160,7 @@ pub(super) fn metric(source: Source<'_>) -> Result<Metric> {
         dimensions: declaration.dimensions,
         params,
         rules: declaration.rules,
+        workdays: declaration.workdays,
         value: value(declaration.value).map_err(&in_toml)?,
         cases: Statement::parse(source.sql).map_err(in_sql)?,
         sql: source.sql.to_owned(),
@@ -161,15 +171,31 @@ pub(super) fn metric(source: Source<'_>) -> Result<Metric> {
     Ok(metric)
 }
 
+/// Whether a name is lower case letters, digits and `_`, a letter first.
+fn is_plain(name: &str) -> bool {
+    let plain = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'_';
+    name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(plain)
+}
+
 fn value(entry: Option<ValueEntry>) -> Result<ValueOf, String> {
-    let Some(entry) = entry else { return Ok(ValueOf::Sums) };
+    let Some(entry) = entry else { return Ok(ValueOf::Sums { further: Vec::new() }) };
     let share = |text: String| match is_share(&text) {
         true => Ok(text),
         false => Err(format!("survival = \"{text}\" is no share between 0 and 1")),
     };
+    let mut names = BTreeSet::new();
+    if let Some(name) = entry.sums.iter().find(|name| {
+        let taken = TAKEN.contains(&name.as_str()) || Dimension::parse(name).is_some();
+        !is_plain(name) || taken || !names.insert(name.as_str())
+    }) {
+        return Err(format!("value.sums: `{name}` is taken, or is not lower case letters, digits and _"));
+    }
     match (entry.kind, entry.survival) {
-        (ValueKind::Sum, None) if entry.fields.is_empty() => Ok(ValueOf::Sums),
+        (ValueKind::Sum, None) if entry.fields.is_empty() => Ok(ValueOf::Sums { further: entry.sums }),
         (ValueKind::Sum, _) => Err("a value of kind sum has no survival and no fields".to_owned()),
+        (ValueKind::KaplanMeier, _) if !entry.sums.is_empty() => {
+            Err("a value of kind kaplan_meier has no sums".to_owned())
+        }
         (ValueKind::KaplanMeier, None) => Err("a value of kind kaplan_meier needs its survival".to_owned()),
         (ValueKind::KaplanMeier, Some(survival)) => {
             let fields = entry.fields.into_iter().map(|(name, field)| match (field.survival, field.days) {
@@ -268,6 +294,19 @@ mod tests {
     fn sector_without_department_is_refused() {
         let error = read(&format!("{TOML}dimensions = ['sector']\n"), "select 1").unwrap_err();
         assert!(error.to_string().contains("department is one too"), "{error}");
+    }
+
+    #[test]
+    fn a_further_sum_must_have_a_name_of_its_own() {
+        for name in ["numerator", "month", "Joint", "a b"] {
+            let error =
+                read(&format!("{TOML}dimensions = []\nvalue = {{ kind = 'sum', sums = ['{name}'] }}\n"), "select 1");
+            assert!(error.unwrap_err().to_string().contains(&format!("`{name}` is taken")), "{name}");
+        }
+        let twice = format!("{TOML}dimensions = []\nvalue = {{ kind = 'sum', sums = ['joint', 'joint'] }}\n");
+        assert!(read(&twice, "select 1").is_err());
+        let once = format!("{TOML}dimensions = []\nvalue = {{ kind = 'sum', sums = ['joint'] }}\n");
+        assert_eq!(read(&once, "select 1").unwrap().value.sums(), ["joint"]);
     }
 
     #[test]

@@ -77,7 +77,8 @@ async fn shares(catalogue: &Catalogue, release: &Arc<Release>, request: &MetricR
             break;
         }
     }
-    let places: Vec<_> = rows.iter().map(|row| (&row.dataset, &row.key)).collect();
+    let members = |row: &EvidenceRow| row.members.iter().map(|member| member.code.clone()).collect::<Vec<_>>();
+    let places: Vec<_> = rows.iter().map(|row| (&row.dataset, &row.key, members(row))).collect();
     assert!(places.windows(2).all(|pair| pair[0] < pair[1]), "{places:?}");
     rows.iter().map(|row| millionths(row.share)).sum()
 }

@@ -7,6 +7,7 @@ use datafusion::logical_expr::{Expr, JoinType, cast, when};
 use datafusion::prelude::{DataFrame, col, lit};
 
 use crate::catalogue::{Metric, ValueOf};
+use crate::concentration::{AMOUNT, PARTY};
 use crate::dimension::{Dimension, UNKNOWN};
 use crate::error::Result;
 use crate::question::Question;
@@ -79,13 +80,21 @@ pub(crate) fn sql_columns<'a>(metric: &'a Metric, schema: &SchemaRef) -> Vec<Col
         .map(|dimension| column(dimension.column(), ColumnKind::Member, "a declared dimension"))
         .collect();
     columns.extend([
-        column(NUMERATOR, ColumnKind::Exact, "the case's share of the numerator"),
-        column(DENOMINATOR, ColumnKind::Exact, "the case's share of the denominator"),
         column(DATASET, ColumnKind::Text, "where the case comes from"),
         column(KEY, ColumnKind::Text, "the key of the case's row"),
         column(lineage::BATCH_ID, ColumnKind::Text, "the lineage of the case"),
         column(lineage::ROW_NO, ColumnKind::Int, "the lineage of the case"),
     ]);
+    columns.extend(match metric.value {
+        ValueOf::Concentration { .. } => [
+            column(PARTY, ColumnKind::Member, "whose amount it is: the value is concentration"),
+            column(AMOUNT, ColumnKind::Exact, "the case's amount: the value is concentration"),
+        ],
+        ValueOf::Sums { .. } | ValueOf::KaplanMeier { .. } => [
+            column(NUMERATOR, ColumnKind::Exact, "the case's share of the numerator"),
+            column(DENOMINATOR, ColumnKind::Exact, "the case's share of the denominator"),
+        ],
+    });
     if !metric.rules.is_empty() {
         columns.push(column(WITHOUT_RULE, ColumnKind::Bool, "the metric looks up rules"));
     }

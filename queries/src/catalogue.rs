@@ -8,6 +8,8 @@ mod parameter;
 
 use std::path::Path;
 
+use serde::Deserialize;
+
 use crate::dimension::Dimension;
 use crate::error::{Error, Result};
 use crate::statement::Statement;
@@ -73,6 +75,11 @@ pub(crate) enum ValueOf {
         /// Further columns of the row, by name.
         fields: Vec<(String, SurvivalField)>,
     },
+    /// Σ (amount of a party)² over (Σ amount)², of the cases' amounts and parties.
+    Concentration {
+        /// Further columns of the row, by name.
+        fields: Vec<(String, PartiesField)>,
+    },
 }
 
 impl ValueOf {
@@ -80,9 +87,25 @@ impl ValueOf {
     pub(crate) fn sums(&self) -> &[String] {
         match self {
             Self::Sums { further } => further,
-            Self::KaplanMeier { .. } => &[],
+            Self::KaplanMeier { .. } | Self::Concentration { .. } => &[],
         }
     }
+
+    /// Whether the sums of the parts of a dimension are the sums of the whole.
+    #[cfg(test)]
+    pub(crate) fn adds_up(&self) -> bool {
+        !matches!(self, Self::Concentration { .. })
+    }
+}
+
+/// A further column of a metric of concentration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PartiesField {
+    /// The amount of the largest party over the amount of all.
+    LargestShare,
+    /// The number of parties.
+    Count,
 }
 
 /// A further column of a survival metric.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::parameter::{Parameter, ParameterEntry};
-use super::{Metric, SurvivalField, ValueOf, is_share};
+use super::{Metric, PartiesField, SurvivalField, ValueOf, is_share};
 use crate::dimension::Dimension;
 use crate::error::{Error, Position, Result};
 use crate::statement::Statement;
@@ -112,6 +112,7 @@ const TAKEN: [&str; 10] =
 enum ValueKind {
     Sum,
     KaplanMeier,
+    Concentration,
 }
 
 #[derive(Deserialize)]
@@ -119,6 +120,7 @@ enum ValueKind {
 struct FieldEntry {
     survival: Option<String>,
     days: Option<i64>,
+    parties: Option<PartiesField>,
 }
 
 /// The text and the name of a metric's two files.
@@ -166,6 +168,7 @@ pub(super) fn metric(source: Source<'_>) -> Result<Metric> {
         sql: source.sql.to_owned(),
         sql_file: source.sql_file.clone(),
     };
+    parties_agree(&metric).map_err(&in_toml)?;
     dimensions_agree(&metric).map_err(in_toml)?;
     placeholders_agree(&metric).map_err(in_sql)?;
     Ok(metric)
@@ -196,15 +199,40 @@ fn value(entry: Option<ValueEntry>) -> Result<ValueOf, String> {
         (ValueKind::KaplanMeier, _) if !entry.sums.is_empty() => {
             Err("a value of kind kaplan_meier has no sums".to_owned())
         }
+        (ValueKind::Concentration, _) if !entry.sums.is_empty() => {
+            Err("a value of kind concentration has no sums".to_owned())
+        }
+        (ValueKind::Concentration, Some(_)) => Err("a value of kind concentration has no survival".to_owned()),
+        (ValueKind::Concentration, None) => {
+            let fields = entry.fields.into_iter().map(|(name, field)| match field {
+                FieldEntry { survival: None, days: None, parties: Some(parties) } => Ok((name, parties)),
+                _ => Err(format!("value.fields.{name} needs parties and nothing else")),
+            });
+            Ok(ValueOf::Concentration { fields: fields.collect::<Result<Vec<_>, String>>()? })
+        }
         (ValueKind::KaplanMeier, None) => Err("a value of kind kaplan_meier needs its survival".to_owned()),
         (ValueKind::KaplanMeier, Some(survival)) => {
-            let fields = entry.fields.into_iter().map(|(name, field)| match (field.survival, field.days) {
-                (Some(survival), None) => Ok((name, SurvivalField::Quantile(share(survival)?))),
-                (None, Some(days)) => Ok((name, SurvivalField::Within(days))),
+            let fields = entry.fields.into_iter().map(|(name, field)| match field {
+                FieldEntry { survival: Some(survival), days: None, parties: None } => {
+                    Ok((name, SurvivalField::Quantile(share(survival)?)))
+                }
+                FieldEntry { survival: None, days: Some(days), parties: None } => {
+                    Ok((name, SurvivalField::Within(days)))
+                }
                 _ => Err(format!("value.fields.{name} needs either survival or days")),
             });
             Ok(ValueOf::KaplanMeier { survival: share(survival)?, fields: fields.collect::<Result<Vec<_>, String>>()? })
         }
+    }
+}
+
+/// Of a concentration every case counts: what leaves some of them out would change the shares of others.
+fn parties_agree(metric: &Metric) -> Result<(), String> {
+    match metric.value {
+        ValueOf::Concentration { .. } if metric.workdays || !metric.rules.is_empty() => {
+            Err("a value of kind concentration looks up no rules and counts no workdays".to_owned())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -230,15 +258,15 @@ fn dimensions_agree(metric: &Metric) -> Result<(), String> {
 
 /// Every placeholder is declared, and every parameter is used.
 fn placeholders_agree(metric: &Metric) -> Result<()> {
-    let days: &[&str] = match metric.kind {
-        Kind::AsOf => &["as_of", "observed_until"],
-        Kind::Period => &["from", "to", "observed_until"],
+    let given: &[&str] = match metric.kind {
+        Kind::AsOf => &["as_of", "observed_until", "province"],
+        Kind::Period => &["from", "to", "observed_until", "province"],
     };
     let used = metric.cases.placeholders();
-    let declared = |name: &str| days.contains(&name) || metric.param(name).is_some();
+    let declared = |name: &str| given.contains(&name) || metric.param(name).is_some();
     if let Some(stray) = used.iter().find(|placeholder| !declared(&placeholder.name)) {
         let own = metric.params.iter().map(|param| param.name.as_str());
-        let known: Vec<String> = days.iter().copied().chain(own).map(|name| format!("${name}")).collect();
+        let known: Vec<String> = given.iter().copied().chain(own).map(|name| format!("${name}")).collect();
         let message = format!("${} is not declared; there are {}", stray.name, known.join(", "));
         return Err(Error::catalogue(message).at(stray.position));
     }
@@ -286,7 +314,7 @@ mod tests {
         let error = read(&format!("{TOML}dimensions = []\n"), "select 1\nwhere $from < 1").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "metrics/rate.sql: $from is not declared; there are $as_of, $observed_until (line 2, column 7)"
+            "metrics/rate.sql: $from is not declared; there are $as_of, $observed_until, $province (line 2, column 7)"
         );
     }
 
@@ -307,6 +335,20 @@ mod tests {
         assert!(read(&twice, "select 1").is_err());
         let once = format!("{TOML}dimensions = []\nvalue = {{ kind = 'sum', sums = ['joint'] }}\n");
         assert_eq!(read(&once, "select 1").unwrap().value.sums(), ["joint"]);
+    }
+
+    #[test]
+    fn a_concentration_has_fields_about_its_parties_only() {
+        let with = |more: &str| read(&format!("{TOML}dimensions = []\n{more}"), "select 1").map(|metric| metric.value);
+        let fields = "[value]\nkind = 'concentration'\n[value.fields.largest]\n";
+        let read = with(&format!("{fields}parties = 'largest_share'\n")).unwrap();
+        let expected = vec![("largest".to_owned(), PartiesField::LargestShare)];
+        assert_eq!(read, ValueOf::Concentration { fields: expected });
+        for field in ["days = 10", "parties = 'all'", "parties = 'count'\ndays = 10"] {
+            assert!(with(&format!("{fields}{field}\n")).is_err(), "{field}");
+        }
+        let error = with("rules = ['a']\nvalue = { kind = 'concentration' }\n").unwrap_err();
+        assert!(error.to_string().contains("looks up no rules"), "{error}");
     }
 
     #[test]

@@ -65,7 +65,7 @@ select
     end as pre_accrued,
     line.voucher_no is null as no_voucher,
     voucher_used_twice.voucher_no is not null and not line.is_reversal as duplicate_voucher,
-    line.category not in ('T1', 'T2', 'T3', 'T4', 'T5', 'T6', 'T9') as ineligible_category,
+    not eligible_category(line.category) as ineligible_category,
     coalesce(service.insurer <> line.insurer_code, false) as wrong_insurer,
     coalesce(service.provider_kind = 'agency', false)
         and not qualified(agency.qualification, agency.valid_from, agency.valid_to, line.booked_on)

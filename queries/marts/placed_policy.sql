@@ -9,6 +9,8 @@ select
     policy.cancelled_on,
     policy.cancel_reason,
     policy.premium_written,
+    policy.commission_rate,
+    policy.float_factor,
     policy.death_limit_per_person,
     policy.insured_persons,
     policy.region_code as county,

@@ -7,6 +7,7 @@ use datafusion::logical_expr::{Expr, JoinType, cast, when};
 use datafusion::prelude::{DataFrame, col, lit};
 
 use crate::catalogue::{Metric, ValueOf};
+use crate::concentration::{AMOUNT, PARTY};
 use crate::dimension::{Dimension, UNKNOWN};
 use crate::error::Result;
 use crate::question::Question;
@@ -16,6 +17,8 @@ use crate::span::Span;
 pub(crate) const NUMERATOR: &str = "numerator";
 pub(crate) const DENOMINATOR: &str = "denominator";
 pub(crate) const WITHOUT_RULE: &str = "without_rule";
+/// Whether workdays were counted over days that the calendar does not know.
+pub(crate) const PROVISIONAL: &str = "provisional";
 pub(crate) const DAYS: &str = "days";
 pub(crate) const EVENT: &str = "event";
 /// The dataset a case comes from.
@@ -24,8 +27,8 @@ pub(crate) const DATASET: &str = "dataset";
 pub(crate) const KEY: &str = "key";
 
 /// A column that a metric's SQL must return.
-pub(crate) struct Column {
-    pub(crate) name: &'static str,
+pub(crate) struct Column<'a> {
+    pub(crate) name: &'a str,
     pub(crate) kind: ColumnKind,
     pub(crate) why: &'static str,
 }
@@ -64,9 +67,9 @@ impl ColumnKind {
 
 /// The columns a metric's SQL must return, each once and no others. Where sector is a dimension,
 /// `department` may be left to the sector, so it is expected only where the SQL has it.
-pub(crate) fn sql_columns(metric: &Metric, schema: &SchemaRef) -> Vec<Column> {
-    let column = |name, kind, why| Column { name, kind, why };
-    let mut columns: Vec<Column> = metric
+pub(crate) fn sql_columns<'a>(metric: &'a Metric, schema: &SchemaRef) -> Vec<Column<'a>> {
+    let column = |name: &'a str, kind, why| Column { name, kind, why };
+    let mut columns: Vec<Column<'a>> = metric
         .dimensions
         .iter()
         .filter(|dimension| match dimension {
@@ -77,16 +80,28 @@ pub(crate) fn sql_columns(metric: &Metric, schema: &SchemaRef) -> Vec<Column> {
         .map(|dimension| column(dimension.column(), ColumnKind::Member, "a declared dimension"))
         .collect();
     columns.extend([
-        column(NUMERATOR, ColumnKind::Exact, "the case's share of the numerator"),
-        column(DENOMINATOR, ColumnKind::Exact, "the case's share of the denominator"),
         column(DATASET, ColumnKind::Text, "where the case comes from"),
         column(KEY, ColumnKind::Text, "the key of the case's row"),
         column(lineage::BATCH_ID, ColumnKind::Text, "the lineage of the case"),
         column(lineage::ROW_NO, ColumnKind::Int, "the lineage of the case"),
     ]);
+    columns.extend(match metric.value {
+        ValueOf::Concentration { .. } => [
+            column(PARTY, ColumnKind::Member, "whose amount it is: the value is concentration"),
+            column(AMOUNT, ColumnKind::Exact, "the case's amount: the value is concentration"),
+        ],
+        ValueOf::Sums { .. } | ValueOf::KaplanMeier { .. } => [
+            column(NUMERATOR, ColumnKind::Exact, "the case's share of the numerator"),
+            column(DENOMINATOR, ColumnKind::Exact, "the case's share of the denominator"),
+        ],
+    });
     if !metric.rules.is_empty() {
         columns.push(column(WITHOUT_RULE, ColumnKind::Bool, "the metric looks up rules"));
     }
+    if metric.workdays {
+        columns.push(column(PROVISIONAL, ColumnKind::Bool, "the metric counts workdays"));
+    }
+    columns.extend(metric.value.sums().iter().map(|name| column(name, ColumnKind::Exact, "a declared sum")));
     if let ValueOf::KaplanMeier { .. } = metric.value {
         columns.push(column(DAYS, ColumnKind::Int, "the value is kaplan_meier"));
         columns.push(column(EVENT, ColumnKind::Bool, "the value is kaplan_meier"));
@@ -115,16 +130,18 @@ pub(crate) async fn cases(
     let schema = plan.schema().inner().clone();
     let frame = DataFrame::new(observed.context.state(), plan);
 
-    let columns = sql_columns(metric, &schema).into_iter().filter(|column| column.name != WITHOUT_RULE);
-    let has_rule = match metric.rules.is_empty() {
-        true => None,
-        false => Some(coalesce(vec![col(WITHOUT_RULE), lit(false)]).is_false()),
+    let is_flag = |column: &Column<'_>| [WITHOUT_RULE, PROVISIONAL].contains(&column.name);
+    let columns = sql_columns(metric, &schema).into_iter().filter(|column| !is_flag(column));
+    let flag = |name: &str| coalesce(vec![col(name), lit(false)]);
+    let has_rule = (!metric.rules.is_empty()).then(|| flag(WITHOUT_RULE).is_false());
+    let is_summed = |name: &str| {
+        [NUMERATOR, DENOMINATOR, DAYS].contains(&name) || metric.value.sums().iter().any(|sum| sum == name)
     };
     let mut selected = columns
         .map(|column| {
             let value = normal(&column, &schema);
-            let value = match (&has_rule, column.name) {
-                (Some(has_rule), NUMERATOR | DENOMINATOR | DAYS) => when(has_rule.clone(), value).end()?,
+            let value = match &has_rule {
+                Some(has_rule) if is_summed(column.name) => when(has_rule.clone(), value).end()?,
                 _ => value,
             };
             Ok(value.alias(column.name))
@@ -134,6 +151,7 @@ pub(crate) async fn cases(
         Some(has_rule) => has_rule.is_false().alias(WITHOUT_RULE),
         None => lit(false).alias(WITHOUT_RULE),
     });
+    selected.push(if metric.workdays { flag(PROVISIONAL) } else { lit(false) }.alias(PROVISIONAL));
     let mut frame = frame.select(selected)?;
 
     let wanted = |dimension| with.contains(&dimension) || question.filters.iter().any(|(of, _)| *of == dimension);
@@ -150,7 +168,7 @@ pub(crate) async fn cases(
 }
 
 /// A column in its one type; a dimension without a member is `unknown`.
-fn normal(column: &Column, schema: &SchemaRef) -> Expr {
+fn normal(column: &Column<'_>, schema: &SchemaRef) -> Expr {
     let value = col(column.name);
     match column.kind {
         ColumnKind::Member => member(value),

@@ -8,6 +8,8 @@ mod parameter;
 
 use std::path::Path;
 
+use serde::Deserialize;
+
 use crate::dimension::Dimension;
 use crate::error::{Error, Result};
 use crate::statement::Statement;
@@ -46,6 +48,8 @@ pub struct Metric {
     pub params: Vec<Parameter>,
     /// Rules it looks up; cases without one leave the denominator and are counted.
     pub rules: Vec<String>,
+    /// Whether its clocks count workdays; its cases then say where the calendar did not know them all.
+    pub workdays: bool,
     /// How its value comes from its cases.
     pub(crate) value: ValueOf,
     /// Its cases in SQL, parsed.
@@ -60,7 +64,10 @@ pub struct Metric {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ValueOf {
     /// From the sums of numerators and denominators.
-    Sums,
+    Sums {
+        /// Further columns of the cases whose sums stand in the row, by name.
+        further: Vec<String>,
+    },
     /// The smallest t with S(t) ≤ survival, by Kaplan–Meier over the cases' days and events.
     KaplanMeier {
         /// The share still waiting at the value.
@@ -68,6 +75,37 @@ pub(crate) enum ValueOf {
         /// Further columns of the row, by name.
         fields: Vec<(String, SurvivalField)>,
     },
+    /// Σ (amount of a party)² over (Σ amount)², of the cases' amounts and parties.
+    Concentration {
+        /// Further columns of the row, by name.
+        fields: Vec<(String, PartiesField)>,
+    },
+}
+
+impl ValueOf {
+    /// Further columns of the cases to be summed up.
+    pub(crate) fn sums(&self) -> &[String] {
+        match self {
+            Self::Sums { further } => further,
+            Self::KaplanMeier { .. } | Self::Concentration { .. } => &[],
+        }
+    }
+
+    /// Whether the sums of the parts of a dimension are the sums of the whole.
+    #[cfg(test)]
+    pub(crate) fn adds_up(&self) -> bool {
+        !matches!(self, Self::Concentration { .. })
+    }
+}
+
+/// A further column of a metric of concentration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PartiesField {
+    /// The amount of the largest party over the amount of all.
+    LargestShare,
+    /// The number of parties.
+    Count,
 }
 
 /// A further column of a survival metric.

@@ -15,14 +15,12 @@ use crate::error::{Error, Result};
 use crate::groups::{Group, groups};
 use crate::quantity::{number, quotient};
 use crate::question::{MetricRequest, Question};
-use crate::rule_book::VALUE_SCALE;
+use crate::rule_book::{PROVINCE, VALUE_SCALE};
 use crate::session::{self, Observed};
 use crate::span::{Month, Span};
 
 /// A question by month computes each of them; more would be a mistake in the dates.
 const MOST_MONTHS: usize = 240;
-/// The deployment's province: targets of figures without a place are those of the province.
-const PROVINCE: &str = "330000";
 
 /// Answers a question on a release.
 ///
@@ -31,18 +29,12 @@ const PROVINCE: &str = "330000";
 pub async fn answer(catalogue: &Catalogue, release: &Arc<Release>, request: &MetricRequest) -> Result<MetricAnswer> {
     let observed = session::observed(release, request.observed_until).await?;
     let question = Question::read(catalogue, &observed, request)?;
-    let (rows, without_rule) = rows(&question, &observed).await?;
-    Ok(assemble(&question, &observed, release, rows, without_rule))
+    let rows = rows(&question, &observed).await?;
+    Ok(assemble(&question, &observed, release, rows))
 }
 
 /// Puts an answer together around its rows.
-pub(crate) fn assemble(
-    question: &Question<'_>,
-    observed: &Observed,
-    release: &Release,
-    rows: Vec<Row>,
-    without_rule: i64,
-) -> MetricAnswer {
+pub(crate) fn assemble(question: &Question<'_>, observed: &Observed, release: &Release, rows: Rows) -> MetricAnswer {
     MetricAnswer {
         metric: question.metric.id.clone(),
         title: question.metric.title.clone(),
@@ -51,16 +43,33 @@ pub(crate) fn assemble(
         observed_until: observed.until,
         span: question.span,
         by: question.by.clone(),
-        rows,
-        without_rule,
-        // Only clocks that count workdays look at the calendar; no metric here does yet.
-        provisional: false,
+        rows: rows.rows,
+        without_rule: rows.without_rule,
+        provisional: rows.provisional,
         stale_feeds: observed.stale_feeds.clone(),
     }
 }
 
-/// The rows of an answer in order, and the number of cases without a rule.
-pub(crate) async fn rows(question: &Question<'_>, observed: &Observed) -> Result<(Vec<Row>, i64)> {
+/// The rows of an answer in order, and what is said of all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) rows: Vec<Row>,
+    /// Number of cases without a rule.
+    pub(crate) without_rule: i64,
+    /// Whether workdays were counted beyond the published calendar.
+    pub(crate) provisional: bool,
+}
+
+impl Rows {
+    fn add(&mut self, question: &Question<'_>, observed: &Observed, span: &Span, month: Option<Month>, group: Group) {
+        self.without_rule += group.without_rule;
+        self.provisional |= group.provisional > 0;
+        self.rows.extend(row(question, observed, span, month, group));
+    }
+}
+
+/// The rows of an answer.
+pub(crate) async fn rows(question: &Question<'_>, observed: &Observed) -> Result<Rows> {
     let months = match (question.span, question.by.contains(&Dimension::Month)) {
         (Span::Period { from, to }, true) => Month::all(from, to),
         _ => Vec::new(),
@@ -70,22 +79,19 @@ pub(crate) async fn rows(question: &Question<'_>, observed: &Observed) -> Result
         return Err(Error::question(format!("{count} months are more than the {MOST_MONTHS} of one answer")));
     }
     let by: Vec<Dimension> = question.by.iter().copied().filter(|by| *by != Dimension::Month).collect();
-    let mut rows = Vec::new();
-    let mut without_rule = 0;
+    let mut all = Rows::default();
     if months.is_empty() {
         for group in summed(question, &question.span, observed, &by).await? {
-            without_rule += group.without_rule;
-            rows.extend(row(question, observed, &question.span, None, group));
+            all.add(question, observed, &question.span, None, group);
         }
     }
     for month in months {
         for group in summed(question, &month.period(), observed, &by).await? {
-            without_rule += group.without_rule;
-            rows.extend(row(question, observed, &month.period(), Some(month), group));
+            all.add(question, observed, &month.period(), Some(month), group);
         }
     }
-    rows.sort_by(|a, b| in_order(&a.members, &b.members));
-    Ok((rows, without_rule))
+    all.rows.sort_by(|a, b| in_order(&a.members, &b.members));
+    Ok(all)
 }
 
 async fn summed(question: &Question<'_>, span: &Span, observed: &Observed, by: &[Dimension]) -> Result<Vec<Group>> {
@@ -134,7 +140,7 @@ fn value(question: &Question<'_>, group: &Group) -> Option<Figure> {
     }
     let divided = |times| quotient(group.numerator, group.denominator, times).map(Figure::Number);
     match question.metric.unit {
-        Unit::Ratio | Unit::Mean | Unit::Days | Unit::Index => divided(1),
+        Unit::Ratio | Unit::Yuan | Unit::Mean | Unit::Days | Unit::Index => divided(1),
         Unit::PerMille => divided(1000),
         // Nothing to count among is no count of 0.
         Unit::Count | Unit::Amount => (group.denominator.parts().0 > 0).then_some(Figure::Quantity(group.numerator)),

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::answer::{Member, member_entries, span_entries};
 use crate::cases::{DATASET, DAYS, DENOMINATOR, EVENT, KEY, NUMERATOR, WITHOUT_RULE, cases};
 use crate::catalogue::{Catalogue, ValueOf};
+use crate::concentration;
 use crate::dimension::Dimension;
 use crate::error::{Error, Result};
 use crate::groups::quantity;
@@ -176,14 +177,15 @@ async fn page(
         question.metric.dimensions.iter().copied().filter(|dimension| *dimension != Dimension::Month).collect();
     let order = order(question, &dimensions);
     let comparable = order.iter().map(|name| comparable(name).alias(*name)).collect();
-    let frame = cases(question, &question.span, observed, &dimensions)
-        .await?
-        .filter(col(WITHOUT_RULE).is_false())?
-        .select([comparable, vec![col(NUMERATOR), col(DENOMINATOR)]].concat())?
-        .aggregate(
-            order.iter().map(|name| col(*name)).collect(),
-            vec![sum(col(NUMERATOR)).alias(NUMERATOR), sum(col(DENOMINATOR)).alias(DENOMINATOR)],
-        )?;
+    let frame = cases(question, &question.span, observed, &dimensions).await?.filter(col(WITHOUT_RULE).is_false())?;
+    let frame = match question.metric.value {
+        ValueOf::Concentration { .. } => concentration::parts(frame, &[])?,
+        ValueOf::Sums { .. } | ValueOf::KaplanMeier { .. } => frame,
+    };
+    let frame = frame.select([comparable, vec![col(NUMERATOR), col(DENOMINATOR)]].concat())?.aggregate(
+        order.iter().map(|name| col(*name)).collect(),
+        vec![sum(col(NUMERATOR)).alias(NUMERATOR), sum(col(DENOMINATOR)).alias(DENOMINATOR)],
+    )?;
     let zero = |name| coalesce(vec![col(name), lit(0_i64)]);
     let frame = frame.filter(match side {
         Side::Gap => zero(DENOMINATOR).not_eq(zero(NUMERATOR)),

@@ -14,12 +14,12 @@ pub(crate) use kaplan_meier::{QUANTILE, WITHIN};
 use crate::error::Result;
 use crate::rule_book::RuleBook;
 
-/// Gives a session the functions of this crate; rule look-ups answer from `rules`.
-pub(crate) fn register(session: &SessionContext, rules: &Arc<RuleBook>) -> Result<()> {
+/// Gives a session the functions of this crate; look-ups answer from `rules` and `norms`.
+pub(crate) fn register(session: &SessionContext, rules: &Arc<RuleBook>, norms: &Arc<RuleBook>) -> Result<()> {
     for function in term::all(session)? {
         session.register_udf(function);
     }
-    for function in rule_lookup::all(rules) {
+    for function in rule_lookup::all(rules, norms) {
         session.register_udf(function);
     }
     for function in aggregates() {

@@ -8,8 +8,9 @@ use datafusion::prelude::{col, lit};
 use num_bigint::BigInt;
 use serde_json::Number;
 
-use crate::cases::{DAYS, DENOMINATOR, EVENT, NUMERATOR, WITHOUT_RULE, cases};
+use crate::cases::{DAYS, DENOMINATOR, EVENT, NUMERATOR, PROVISIONAL, WITHOUT_RULE, cases};
 use crate::catalogue::{SurvivalField, ValueOf};
+use crate::concentration::{self, Parties};
 use crate::dimension::Dimension;
 use crate::error::{Error, ErrorKind, Result};
 use crate::functions::{self, QUANTILE, WITHIN};
@@ -30,14 +31,18 @@ pub(crate) struct Group {
     pub(crate) cases: i64,
     /// Number of cases without a rule.
     pub(crate) without_rule: i64,
+    /// Number of cases whose workdays the calendar does not know.
+    pub(crate) provisional: i64,
     /// The quantile of a survival metric, where it is reached.
     pub(crate) quantile: Option<i64>,
-    /// Further figures of a survival metric.
+    /// Further figures, by name.
     pub(crate) fields: Vec<(String, Option<Number>)>,
 }
 
 const CASES: &str = "cases";
 const VALUE: &str = "value";
+/// Where, after the dimensions, the columns begin that not every metric has.
+const FURTHER: usize = 5;
 
 /// Sums up the cases of a span by dimensions (never by month). Without dimensions there is exactly
 /// one group, with or without cases.
@@ -47,25 +52,23 @@ pub(crate) async fn groups(
     observed: &Observed,
     by: &[Dimension],
 ) -> Result<Vec<Group>> {
-    let survival = match &question.metric.value {
-        ValueOf::Sums => None,
-        ValueOf::KaplanMeier { survival, fields } => Some((survival, fields.as_slice())),
-    };
+    let value = &question.metric.value;
+    let number_of = |flag| Ok::<_, Error>(sum(when(col(flag), lit(1_i64)).otherwise(lit(0_i64))?).alias(flag));
     let mut sums = vec![
         sum(col(NUMERATOR)).alias(NUMERATOR),
         sum(col(DENOMINATOR)).alias(DENOMINATOR),
         count(col(DENOMINATOR)).alias(CASES),
-        sum(when(col(WITHOUT_RULE), lit(1_i64)).otherwise(lit(0_i64))?).alias(WITHOUT_RULE),
+        number_of(WITHOUT_RULE)?,
+        number_of(PROVISIONAL)?,
     ];
-    if let Some((survival, fields)) = survival {
-        sums.push(quantile(survival).alias(VALUE));
-        sums.extend(fields.iter().map(|(name, field)| match field {
-            SurvivalField::Quantile(survival) => quantile(survival).alias(name),
-            SurvivalField::Within(days) => aggregate(WITHIN, vec![col(DAYS), col(EVENT), lit(*days)]).alias(name),
-        }));
-    }
+    sums.extend(further(value));
     let members: Vec<Expr> = by.iter().map(|dimension| col(dimension.column())).collect();
-    let frame = cases(question, span, observed, by).await?.aggregate(members, sums)?;
+    let cases = cases(question, span, observed, by).await?;
+    let frame = match value {
+        ValueOf::Concentration { .. } => concentration::parties(cases, by)?,
+        ValueOf::Sums { .. } | ValueOf::KaplanMeier { .. } => cases,
+    };
+    let frame = frame.aggregate(members, sums)?;
     let texts = by.iter().map(|dimension| cast(col(dimension.column()), DataType::Utf8));
     let rest = frame.schema().fields().iter().skip(by.len()).map(|field| col(field.name().as_str()));
     let selected: Vec<Expr> = texts.chain(rest).collect();
@@ -73,10 +76,25 @@ pub(crate) async fn groups(
     let mut groups = Vec::new();
     for batch in frame.select(selected)?.collect().await? {
         for row in 0..batch.num_rows() {
-            groups.push(group(&batch, row, by.len(), survival.map(|(_, fields)| fields))?);
+            groups.push(group(&batch, row, by.len(), value)?);
         }
     }
     Ok(groups)
+}
+
+/// The columns of a group that not every metric has.
+fn further(value: &ValueOf) -> Vec<Expr> {
+    match value {
+        ValueOf::Sums { further } => further.iter().map(|name| sum(col(name.as_str())).alias(name)).collect(),
+        ValueOf::Concentration { .. } => Parties::columns().into(),
+        ValueOf::KaplanMeier { survival, fields } => {
+            let fields = fields.iter().map(|(name, field)| match field {
+                SurvivalField::Quantile(survival) => quantile(survival).alias(name),
+                SurvivalField::Within(days) => aggregate(WITHIN, vec![col(DAYS), col(EVENT), lit(*days)]).alias(name),
+            });
+            [quantile(survival).alias(VALUE)].into_iter().chain(fields).collect()
+        }
+    }
 }
 
 fn quantile(survival: &str) -> Expr {
@@ -88,12 +106,7 @@ fn aggregate(name: &str, arguments: Vec<Expr>) -> Expr {
     if name == QUANTILE { quantile.call(arguments) } else { within.call(arguments) }
 }
 
-fn group(
-    batch: &RecordBatch,
-    row: usize,
-    dimensions: usize,
-    fields: Option<&[(String, SurvivalField)]>,
-) -> Result<Group> {
+fn group(batch: &RecordBatch, row: usize, dimensions: usize, kind: &ValueOf) -> Result<Group> {
     let column = |place: usize| batch.column(dimensions + place);
     let text = |place: usize| batch.column(place).as_string::<i32>().value(row).to_owned();
     let int = |place: usize| value(column(place), row);
@@ -103,13 +116,37 @@ fn group(
         denominator: quantity(column(1), row)?,
         cases: int(2).unwrap_or_default(),
         without_rule: int(3).unwrap_or_default(),
-        quantile: fields.and_then(|_| int(4)),
-        fields: fields
-            .unwrap_or_default()
+        provisional: int(4).unwrap_or_default(),
+        quantile: match kind {
+            ValueOf::KaplanMeier { .. } => int(FURTHER),
+            ValueOf::Sums { .. } | ValueOf::Concentration { .. } => None,
+        },
+        fields: fields(&batch.columns()[dimensions + FURTHER..], row, kind)?,
+    })
+}
+
+/// Further figures of a group, from the columns of [`further`].
+fn fields(columns: &[ArrayRef], row: usize, kind: &ValueOf) -> Result<Vec<(String, Option<Number>)>> {
+    match kind {
+        ValueOf::Sums { further } => further
             .iter()
-            .enumerate()
-            .map(|(place, (name, field))| {
-                let column = column(5 + place);
+            .zip(columns)
+            .map(|(name, column)| {
+                let (units, scale) = quantity(column, row)?.parts();
+                Ok((name.clone(), Some(number(&BigInt::from(units), scale.into()))))
+            })
+            .collect(),
+        ValueOf::Concentration { fields } => {
+            let parties = Parties {
+                largest: quantity(&columns[0], row)?,
+                total: quantity(&columns[1], row)?,
+                count: value(&columns[2], row).unwrap_or_default(),
+            };
+            Ok(fields.iter().map(|(name, field)| (name.clone(), parties.figure(*field))).collect())
+        }
+        ValueOf::KaplanMeier { fields, .. } => {
+            // The value itself stands first.
+            let figures = fields.iter().zip(&columns[1..]).map(|((name, field), column)| {
                 let figure = match field {
                     SurvivalField::Quantile(_) => value(column, row).map(Number::from),
                     SurvivalField::Within(_) => column
@@ -118,9 +155,10 @@ fn group(
                         .map(|units| number(&BigInt::from(units), usize::from(SHARE_SCALE.unsigned_abs()))),
                 };
                 (name.clone(), figure)
-            })
-            .collect(),
-    })
+            });
+            Ok(figures.collect())
+        }
+    }
 }
 
 fn value(column: &ArrayRef, row: usize) -> Option<i64> {

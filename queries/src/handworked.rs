@@ -61,6 +61,7 @@ struct Ask {
     /// The rows expected, in order; only the columns named are compared.
     rows: Option<String>,
     without_rule: Option<i64>,
+    provisional: Option<bool>,
     /// Datasets and keys of the gap, in order.
     gap: Option<Vec<String>>,
     /// Part of the refusal expected.
@@ -155,6 +156,9 @@ async fn ask(catalogue: &Catalogue, release: &Arc<Release>, id: &str, ask: &Ask,
     }
     if let Some(without_rule) = ask.without_rule {
         assert_eq!(given.without_rule, without_rule, "{place}");
+    }
+    if let Some(provisional) = ask.provisional {
+        assert_eq!(given.provisional, provisional, "{place}");
     }
     if ask.trend {
         return;

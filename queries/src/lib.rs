@@ -6,6 +6,7 @@
 mod answer;
 mod cases;
 mod catalogue;
+mod concentration;
 mod dimension;
 mod engine;
 mod error;

@@ -7,6 +7,7 @@ use chrono::{Datelike, Days, NaiveDate};
 use crate::catalogue::{Catalogue, Kind, Metric};
 use crate::dimension::{Dimension, UNKNOWN};
 use crate::error::{Error, Result};
+use crate::rule_book::PROVINCE;
 use crate::session::Observed;
 use crate::span::Span;
 use crate::statement::Value;
@@ -61,9 +62,11 @@ impl<'a> Question<'a> {
         })
     }
 
-    /// The values of the placeholders, for a day or a part of the period.
+    /// The values of the placeholders, for a day or a part of the period. `$province` is the
+    /// deployment's.
     pub(crate) fn values(&self, span: &Span) -> BTreeMap<String, Value> {
         let mut values = self.params.clone();
+        values.insert("province".to_owned(), Value::Text(PROVINCE.to_owned()));
         let mut day = |name: &str, day: NaiveDate| values.insert(name.to_owned(), Value::Date(day));
         day("observed_until", self.until);
         match span {

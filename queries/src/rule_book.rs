@@ -1,23 +1,29 @@
-//! The rules in force: numbers that laws and documents lay down, by region, sector and day.
+//! The rules in force: numbers that laws and documents lay down, by region, sector and day; and the
+//! service norms, which are found in the same way.
 
 use std::collections::HashMap;
 
 use datafusion::arrow::array::{Array, AsArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::datatypes::{Date32Type, Decimal128Type};
-use datafusion::logical_expr::cast;
-use datafusion::prelude::{SessionContext, col};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{Expr, cast};
+use datafusion::prelude::{SessionContext, col, lit};
 
 use crate::error::Result;
 
 /// Region code of the whole nation.
 const NATION: &str = "000000";
+/// Stands for the region of a service norm that has none: it holds everywhere.
+const EVERYWHERE: &str = "";
+/// The deployment's province: figures without a place are judged by its rules.
+pub(crate) const PROVINCE: &str = "330000";
 /// Digits after the point of a rule's value.
 pub(crate) const VALUE_SCALE: i8 = 6;
 /// Digits of a rule's value.
 pub(crate) const VALUE_PRECISION: u8 = 18;
 
-/// One row of the dataset `rule`.
+/// One row of the dataset `rule` or `service_norm`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rule {
     /// The value, in millionths.
@@ -37,7 +43,8 @@ impl Rule {
     }
 }
 
-/// Every rule of a release, found by what metrics.md calls `rule(id, region, sector, d)`.
+/// Every rule of a release, found by what metrics.md calls `rule(id, region, sector, d)`; or every
+/// service norm, whose id is the size of the unit and whose value the visits a year.
 #[derive(Debug, Default)]
 pub(crate) struct RuleBook {
     rules: HashMap<String, HashMap<String, Vec<Rule>>>,
@@ -46,15 +53,25 @@ pub(crate) struct RuleBook {
 impl RuleBook {
     /// Reads the dataset `rule` of a session's release.
     pub(crate) async fn read(session: &SessionContext) -> Result<Self> {
-        let text = |name: &str| cast(col(name), DataType::Utf8).alias(name);
-        let rows = session.table("rule").await?.select(vec![
-            text("rule_id"),
-            text("region_code"),
-            text("sector"),
-            text("unit"),
+        Self::gather(session, "rule", [col("rule_id"), col("unit"), col("value")]).await
+    }
+
+    /// Reads the dataset `service_norm` of a session's release.
+    pub(crate) async fn norms(session: &SessionContext) -> Result<Self> {
+        let no_unit = lit(ScalarValue::Utf8(None));
+        Self::gather(session, "service_norm", [col("size"), no_unit, col("visits_per_year")]).await
+    }
+
+    async fn gather(session: &SessionContext, table: &str, [id, unit, value]: [Expr; 3]) -> Result<Self> {
+        let text = |value: Expr, name: &str| cast(value, DataType::Utf8).alias(name);
+        let rows = session.table(table).await?.select(vec![
+            text(id, "id"),
+            text(col("region_code"), "region"),
+            text(col("sector"), "sector"),
+            text(unit, "unit"),
             col("effective_from"),
             col("effective_to"),
-            cast(col("value"), DataType::Decimal128(VALUE_PRECISION, VALUE_SCALE)).alias("value"),
+            cast(value, DataType::Decimal128(VALUE_PRECISION, VALUE_SCALE)).alias("value"),
         ])?;
         let mut book = Self::default();
         for batch in rows.collect().await? {
@@ -76,7 +93,8 @@ impl RuleBook {
                     effective_from: from.value(row),
                     effective_to: to.is_valid(row).then(|| to.value(row)),
                 };
-                book.add(ids.value(row), regions.value(row), rule);
+                let region = if regions.is_valid(row) { regions.value(row) } else { EVERYWHERE };
+                book.add(ids.value(row), region, rule);
             }
         }
         Ok(book)
@@ -101,11 +119,12 @@ impl RuleBook {
     }
 }
 
-/// A county, its city, its province and the nation; of an unknown region only the nation.
+/// A county, its city, its province, the nation and what names no region; of an unknown region only the
+/// last two.
 fn regions_above(region: Option<&str>) -> impl Iterator<Item = String> {
     let code = region.filter(|code| code.len() == 6 && code.bytes().all(|digit| digit.is_ascii_digit()));
     let above = code.map(|code| [code.to_owned(), format!("{}00", &code[..4]), format!("{}0000", &code[..2])]);
-    above.into_iter().flatten().chain([NATION.to_owned()])
+    above.into_iter().flatten().chain([NATION.to_owned(), EVERYWHERE.to_owned()])
 }
 
 #[cfg(test)]
@@ -160,5 +179,15 @@ mod tests {
         book.add("r", "330000", rule(2, None, 0, None));
         assert_eq!(found(&book, Some("unknown"), None, 5), None);
         assert_eq!(found(&book, None, None, 5), None);
+    }
+
+    #[test]
+    fn what_names_no_region_holds_where_nothing_nearer_does() {
+        let mut book = RuleBook::default();
+        book.add("r", EVERYWHERE, rule(1, None, 0, None));
+        assert_eq!(found(&book, Some("330102"), None, 5), Some(1));
+        assert_eq!(found(&book, None, None, 5), Some(1));
+        book.add("r", "000000", rule(2, None, 0, None));
+        assert_eq!(found(&book, Some("330102"), None, 5), Some(2));
     }
 }

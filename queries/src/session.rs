@@ -71,7 +71,8 @@ async fn build(release: &Arc<Release>, until: NaiveDate) -> Result<Observed> {
         options.explain.logical_plan_only = true;
     }
     let rules = Arc::new(RuleBook::read(&context).await?);
-    functions::register(&context, &rules)?;
+    let norms = Arc::new(RuleBook::norms(&context).await?);
+    functions::register(&context, &rules, &norms)?;
     seen::register(&context, until).await?;
     marts::register(&context, until).await?;
     let names = Names::read(&context).await?;

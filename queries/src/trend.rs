@@ -8,7 +8,7 @@ use chrono::{Days, Months, NaiveDate};
 use crate::answer::{Member, MetricAnswer};
 use crate::catalogue::{Catalogue, Kind};
 use crate::dimension::Dimension;
-use crate::engine::{assemble, rows};
+use crate::engine::{Rows, assemble, rows};
 use crate::error::{Error, Result};
 use crate::question::{MetricRequest, Question};
 use crate::session;
@@ -37,27 +37,27 @@ pub async fn trend(catalogue: &Catalogue, release: &Arc<Release>, request: &Metr
         ..request.clone()
     };
     let question = Question::read(catalogue, &observed, &plain)?;
-    let mut trend = Vec::new();
-    let mut without_rule = 0;
+    let mut trend = Rows::default();
     for month in Month::all(from, to) {
         let span = match metric.kind {
             Kind::Period => month.period(),
             Kind::AsOf => Span::AsOf(month.period().last_day().min(observed.until)),
         };
-        let (rows, missing) = rows(&Question { span, ..question.clone() }, &observed).await?;
-        without_rule += missing;
-        for mut row in rows {
+        let of_month = rows(&Question { span, ..question.clone() }, &observed).await?;
+        trend.without_rule += of_month.without_rule;
+        trend.provisional |= of_month.provisional;
+        for mut row in of_month.rows {
             let label = month.label();
             row.members.insert(0, Member { dimension: Dimension::Month, code: label.clone(), name: label });
             if let Span::AsOf(day) = span {
                 row.as_of = Some(day);
             }
-            trend.push(row);
+            trend.rows.push(row);
         }
     }
     let by = [Dimension::Month].into_iter().chain(question.by.iter().copied()).collect();
     let question = Question { by, span: Span::Period { from, to }, ..question };
-    Ok(assemble(&question, &observed, release, trend, without_rule))
+    Ok(assemble(&question, &observed, release, trend))
 }
 
 /// The months asked for; none of them begins after the observation day.

@@ -24,7 +24,7 @@ pub fn with_unit(unit: &str, value: f64, lang: Lang) -> String {
         "ratio" => percent(value),
         "per_mille" => format!("{value:.2} ‰"),
         "days" => format!("{} {}", plain(value), lang.pick("天", "days")),
-        "amount" => format!("{} {}", plain(value), lang.pick("元", "CNY")),
+        "amount" | "yuan" => format!("{} {}", plain(value), lang.pick("元", "CNY")),
         _ => plain(value),
     }
 }
@@ -35,7 +35,7 @@ pub fn unit_name(unit: &str, lang: Lang) -> &str {
         "ratio" => "%",
         "per_mille" => "‰",
         "days" => lang.pick("天", "days"),
-        "amount" => lang.pick("元", "CNY"),
+        "amount" | "yuan" => lang.pick("元", "CNY"),
         "count" => lang.pick("个", "count"),
         "mean" => lang.pick("均值", "mean"),
         _ => lang.pick("指数", "index"),

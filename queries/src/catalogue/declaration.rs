@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::parameter::{Parameter, ParameterEntry};
-use super::{Metric, SurvivalField, ValueOf, is_share};
+use super::{Metric, PartiesField, SurvivalField, ValueOf, is_share};
 use crate::dimension::Dimension;
 use crate::error::{Error, Position, Result};
 use crate::statement::Statement;
@@ -24,6 +24,8 @@ pub enum Unit {
     Amount,
     /// Days.
     Days,
+    /// Numerator over denominator, in 元.
+    Yuan,
     /// Numerator over denominator, in the numerator's unit.
     Mean,
     /// Numerator over denominator, without a unit.
@@ -39,6 +41,7 @@ impl Unit {
             Self::Count => "count",
             Self::Amount => "amount",
             Self::Days => "days",
+            Self::Yuan => "yuan",
             Self::Mean => "mean",
             Self::Index => "index",
         }
@@ -84,6 +87,8 @@ struct Declaration {
     params: BTreeMap<String, ParameterEntry>,
     #[serde(default)]
     rules: Vec<String>,
+    #[serde(default)]
+    workdays: bool,
     value: Option<ValueEntry>,
 }
 
@@ -93,14 +98,21 @@ struct ValueEntry {
     kind: ValueKind,
     survival: Option<String>,
     #[serde(default)]
+    sums: Vec<String>,
+    #[serde(default)]
     fields: BTreeMap<String, FieldEntry>,
 }
+
+/// Names that a row of an answer or a case has already.
+const TAKEN: [&str; 10] =
+    ["numerator", "denominator", "value", "target", "as_of", "dataset", "key", "batch_id", "row_no", "provisional"];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum ValueKind {
     Sum,
     KaplanMeier,
+    Concentration,
 }
 
 #[derive(Deserialize)]
@@ -108,6 +120,7 @@ enum ValueKind {
 struct FieldEntry {
     survival: Option<String>,
     days: Option<i64>,
+    parties: Option<PartiesField>,
 }
 
 /// The text and the name of a metric's two files.
@@ -123,9 +136,7 @@ pub(super) struct Source<'a> {
 pub(super) fn metric(source: Source<'_>) -> Result<Metric> {
     let in_toml = |message: String| Error::catalogue(format!("{}: {message}", source.toml_file));
     let in_sql = |error: Error| Error::catalogue(format!("{}: {error}", source.sql_file));
-    let mut letters = source.id.bytes();
-    let plain = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'_';
-    if !letters.next().is_some_and(|first| first.is_ascii_lowercase()) || !letters.all(plain) {
+    if !is_plain(source.id) {
         return Err(in_toml("a metric's id is lower case letters, digits and _".to_owned()));
     }
     let declaration: Declaration = toml::from_str(source.toml).map_err(|error| {
@@ -151,34 +162,77 @@ pub(super) fn metric(source: Source<'_>) -> Result<Metric> {
         dimensions: declaration.dimensions,
         params,
         rules: declaration.rules,
+        workdays: declaration.workdays,
         value: value(declaration.value).map_err(&in_toml)?,
         cases: Statement::parse(source.sql).map_err(in_sql)?,
         sql: source.sql.to_owned(),
         sql_file: source.sql_file.clone(),
     };
+    parties_agree(&metric).map_err(&in_toml)?;
     dimensions_agree(&metric).map_err(in_toml)?;
     placeholders_agree(&metric).map_err(in_sql)?;
     Ok(metric)
 }
 
+/// Whether a name is lower case letters, digits and `_`, a letter first.
+fn is_plain(name: &str) -> bool {
+    let plain = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'_';
+    name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(plain)
+}
+
 fn value(entry: Option<ValueEntry>) -> Result<ValueOf, String> {
-    let Some(entry) = entry else { return Ok(ValueOf::Sums) };
+    let Some(entry) = entry else { return Ok(ValueOf::Sums { further: Vec::new() }) };
     let share = |text: String| match is_share(&text) {
         true => Ok(text),
         false => Err(format!("survival = \"{text}\" is no share between 0 and 1")),
     };
+    let mut names = BTreeSet::new();
+    if let Some(name) = entry.sums.iter().find(|name| {
+        let taken = TAKEN.contains(&name.as_str()) || Dimension::parse(name).is_some();
+        !is_plain(name) || taken || !names.insert(name.as_str())
+    }) {
+        return Err(format!("value.sums: `{name}` is taken, or is not lower case letters, digits and _"));
+    }
     match (entry.kind, entry.survival) {
-        (ValueKind::Sum, None) if entry.fields.is_empty() => Ok(ValueOf::Sums),
+        (ValueKind::Sum, None) if entry.fields.is_empty() => Ok(ValueOf::Sums { further: entry.sums }),
         (ValueKind::Sum, _) => Err("a value of kind sum has no survival and no fields".to_owned()),
+        (ValueKind::KaplanMeier, _) if !entry.sums.is_empty() => {
+            Err("a value of kind kaplan_meier has no sums".to_owned())
+        }
+        (ValueKind::Concentration, _) if !entry.sums.is_empty() => {
+            Err("a value of kind concentration has no sums".to_owned())
+        }
+        (ValueKind::Concentration, Some(_)) => Err("a value of kind concentration has no survival".to_owned()),
+        (ValueKind::Concentration, None) => {
+            let fields = entry.fields.into_iter().map(|(name, field)| match field {
+                FieldEntry { survival: None, days: None, parties: Some(parties) } => Ok((name, parties)),
+                _ => Err(format!("value.fields.{name} needs parties and nothing else")),
+            });
+            Ok(ValueOf::Concentration { fields: fields.collect::<Result<Vec<_>, String>>()? })
+        }
         (ValueKind::KaplanMeier, None) => Err("a value of kind kaplan_meier needs its survival".to_owned()),
         (ValueKind::KaplanMeier, Some(survival)) => {
-            let fields = entry.fields.into_iter().map(|(name, field)| match (field.survival, field.days) {
-                (Some(survival), None) => Ok((name, SurvivalField::Quantile(share(survival)?))),
-                (None, Some(days)) => Ok((name, SurvivalField::Within(days))),
+            let fields = entry.fields.into_iter().map(|(name, field)| match field {
+                FieldEntry { survival: Some(survival), days: None, parties: None } => {
+                    Ok((name, SurvivalField::Quantile(share(survival)?)))
+                }
+                FieldEntry { survival: None, days: Some(days), parties: None } => {
+                    Ok((name, SurvivalField::Within(days)))
+                }
                 _ => Err(format!("value.fields.{name} needs either survival or days")),
             });
             Ok(ValueOf::KaplanMeier { survival: share(survival)?, fields: fields.collect::<Result<Vec<_>, String>>()? })
         }
+    }
+}
+
+/// Of a concentration every case counts: what leaves some of them out would change the shares of others.
+fn parties_agree(metric: &Metric) -> Result<(), String> {
+    match metric.value {
+        ValueOf::Concentration { .. } if metric.workdays || !metric.rules.is_empty() => {
+            Err("a value of kind concentration looks up no rules and counts no workdays".to_owned())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -204,15 +258,15 @@ fn dimensions_agree(metric: &Metric) -> Result<(), String> {
 
 /// Every placeholder is declared, and every parameter is used.
 fn placeholders_agree(metric: &Metric) -> Result<()> {
-    let days: &[&str] = match metric.kind {
-        Kind::AsOf => &["as_of", "observed_until"],
-        Kind::Period => &["from", "to", "observed_until"],
+    let given: &[&str] = match metric.kind {
+        Kind::AsOf => &["as_of", "observed_until", "province"],
+        Kind::Period => &["from", "to", "observed_until", "province"],
     };
     let used = metric.cases.placeholders();
-    let declared = |name: &str| days.contains(&name) || metric.param(name).is_some();
+    let declared = |name: &str| given.contains(&name) || metric.param(name).is_some();
     if let Some(stray) = used.iter().find(|placeholder| !declared(&placeholder.name)) {
         let own = metric.params.iter().map(|param| param.name.as_str());
-        let known: Vec<String> = days.iter().copied().chain(own).map(|name| format!("${name}")).collect();
+        let known: Vec<String> = given.iter().copied().chain(own).map(|name| format!("${name}")).collect();
         let message = format!("${} is not declared; there are {}", stray.name, known.join(", "));
         return Err(Error::catalogue(message).at(stray.position));
     }
@@ -260,7 +314,7 @@ mod tests {
         let error = read(&format!("{TOML}dimensions = []\n"), "select 1\nwhere $from < 1").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "metrics/rate.sql: $from is not declared; there are $as_of, $observed_until (line 2, column 7)"
+            "metrics/rate.sql: $from is not declared; there are $as_of, $observed_until, $province (line 2, column 7)"
         );
     }
 
@@ -268,6 +322,33 @@ mod tests {
     fn sector_without_department_is_refused() {
         let error = read(&format!("{TOML}dimensions = ['sector']\n"), "select 1").unwrap_err();
         assert!(error.to_string().contains("department is one too"), "{error}");
+    }
+
+    #[test]
+    fn a_further_sum_must_have_a_name_of_its_own() {
+        for name in ["numerator", "month", "Joint", "a b"] {
+            let error =
+                read(&format!("{TOML}dimensions = []\nvalue = {{ kind = 'sum', sums = ['{name}'] }}\n"), "select 1");
+            assert!(error.unwrap_err().to_string().contains(&format!("`{name}` is taken")), "{name}");
+        }
+        let twice = format!("{TOML}dimensions = []\nvalue = {{ kind = 'sum', sums = ['joint', 'joint'] }}\n");
+        assert!(read(&twice, "select 1").is_err());
+        let once = format!("{TOML}dimensions = []\nvalue = {{ kind = 'sum', sums = ['joint'] }}\n");
+        assert_eq!(read(&once, "select 1").unwrap().value.sums(), ["joint"]);
+    }
+
+    #[test]
+    fn a_concentration_has_fields_about_its_parties_only() {
+        let with = |more: &str| read(&format!("{TOML}dimensions = []\n{more}"), "select 1").map(|metric| metric.value);
+        let fields = "[value]\nkind = 'concentration'\n[value.fields.largest]\n";
+        let read = with(&format!("{fields}parties = 'largest_share'\n")).unwrap();
+        let expected = vec![("largest".to_owned(), PartiesField::LargestShare)];
+        assert_eq!(read, ValueOf::Concentration { fields: expected });
+        for field in ["days = 10", "parties = 'all'", "parties = 'count'\ndays = 10"] {
+            assert!(with(&format!("{fields}{field}\n")).is_err(), "{field}");
+        }
+        let error = with("rules = ['a']\nvalue = { kind = 'concentration' }\n").unwrap_err();
+        assert!(error.to_string().contains("looks up no rules"), "{error}");
     }
 
     #[test]

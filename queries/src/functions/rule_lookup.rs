@@ -1,11 +1,12 @@
-//! `rule_value` and `rule_unit`: the rule for an id, a place, a sector and a day, in SQL.
+//! `rule_value` and `rule_unit`: the rule for an id, a place, a sector and a day, in SQL; `norm_visits`:
+//! the service norm for a size instead of an id.
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, Decimal128Builder, StringViewArray, StringViewBuilder,
+    Array, ArrayRef, AsArray, Date32Array, Decimal128Builder, Int64Builder, StringViewArray, StringViewBuilder,
 };
 use datafusion::arrow::datatypes::{DataType, Date32Type};
 use datafusion::common::{ScalarValue, exec_err};
@@ -14,10 +15,14 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, Sca
 
 use crate::rule_book::{Rule, RuleBook, VALUE_PRECISION, VALUE_SCALE};
 
-/// Both functions over one release's rules.
-pub(super) fn all(rules: &Arc<RuleBook>) -> [ScalarUDF; 2] {
-    [Part::Value, Part::Unit].map(|part| ScalarUDF::new_from_impl(RuleLookup::new(part, Arc::clone(rules))))
+/// The functions over one release's rules and service norms.
+pub(super) fn all(rules: &Arc<RuleBook>, norms: &Arc<RuleBook>) -> [ScalarUDF; 3] {
+    [(Part::Value, rules), (Part::Unit, rules), (Part::Visits, norms)]
+        .map(|(part, book)| ScalarUDF::new_from_impl(RuleLookup::new(part, Arc::clone(book))))
 }
+
+/// What one whole visit is in the book, whose values are decimals.
+const ONE_VISIT: i128 = 10_i128.pow(VALUE_SCALE.unsigned_abs() as u32);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Part {
@@ -25,6 +30,8 @@ enum Part {
     Value,
     /// `rule_unit(id, region, sector, day) -> text`, null where there is none.
     Unit,
+    /// `norm_visits(size, region, sector, day) -> bigint`, visits a year; null where there is no norm.
+    Visits,
 }
 
 #[derive(Debug)]
@@ -61,6 +68,7 @@ impl ScalarUDFImpl for RuleLookup {
         match self.part {
             Part::Value => "rule_value",
             Part::Unit => "rule_unit",
+            Part::Visits => "norm_visits",
         }
     }
 
@@ -72,6 +80,7 @@ impl ScalarUDFImpl for RuleLookup {
         Ok(match self.part {
             Part::Value => DataType::Decimal128(VALUE_PRECISION, VALUE_SCALE),
             Part::Unit => DataType::Utf8View,
+            Part::Visits => DataType::Int64,
         })
     }
 
@@ -80,7 +89,7 @@ impl ScalarUDFImpl for RuleLookup {
         let rows = if constant { 1 } else { args.number_rows };
         let columns = args.args.into_iter().map(|argument| argument.into_array(rows)).collect::<Result<Vec<_>>>()?;
         let [ids, regions, sectors, days] = columns.as_slice() else {
-            return exec_err!("{} takes a rule, a region, a sector and a day", self.name());
+            return exec_err!("{} takes a rule or a size, a region, a sector and a day", self.name());
         };
         let questions = Questions {
             ids: ids.as_string_view(),
@@ -135,6 +144,12 @@ impl RuleLookup {
                 let mut units = StringViewBuilder::with_capacity(rows);
                 (0..rows).for_each(|row| units.append_option(found(row).and_then(|rule| rule.unit.as_deref())));
                 Ok(Arc::new(units.finish()))
+            }
+            Part::Visits => {
+                let mut visits = Int64Builder::with_capacity(rows);
+                let whole = |rule: &Rule| i64::try_from(rule.value / ONE_VISIT).ok();
+                (0..rows).for_each(|row| visits.append_option(found(row).and_then(whole)));
+                Ok(Arc::new(visits.finish()))
             }
         }
     }

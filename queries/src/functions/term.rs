@@ -25,7 +25,7 @@ struct Definition {
 }
 
 /// The terms, in the words of metrics.md; every span is closed at its start and open at its end.
-const TERMS: [Definition; 4] = [
+const TERMS: [Definition; 5] = [
     Definition {
         name: "in_force",
         arguments: &[
@@ -57,6 +57,12 @@ const TERMS: [Definition; 4] = [
         ],
         meaning: "qualification is not null and day is not null \
                   and (valid_from is null or valid_from <= day) and (valid_to is null or valid_to > day)",
+    },
+    // What prevention money may be spent on.
+    Definition {
+        name: "eligible_category",
+        arguments: &[("category", DataType::Utf8View)],
+        meaning: "category in ('T1', 'T2', 'T3', 'T4', 'T5', 'T6', 'T9')",
     },
 ];
 

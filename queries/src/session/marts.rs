@@ -9,11 +9,15 @@ use datafusion::prelude::SessionContext;
 
 use crate::embedded;
 use crate::error::{Error, ErrorKind, Result};
+use crate::rule_book::PROVINCE;
 use crate::statement::{Statement, Value};
 
 /// Registers every mart in the default schema, each after those it reads.
 pub(super) async fn register(session: &SessionContext, until: NaiveDate) -> Result<()> {
-    let values = BTreeMap::from([("observed_until".to_owned(), Value::Date(until))]);
+    let values = BTreeMap::from([
+        ("observed_until".to_owned(), Value::Date(until)),
+        ("province".to_owned(), Value::Text(PROVINCE.to_owned())),
+    ]);
     let mut waiting = Vec::new();
     for (file, sql) in embedded::MARTS {
         let Some(name) = file.strip_suffix(".sql") else { continue };

@@ -1,4 +1,4 @@
-"""The datasets that the seven metrics need, written down again from datasets.md.
+"""The datasets, written down again from datasets.md.
 
 Nothing here is read from the product's contracts: a slip there must show as a difference.
 A column is `name` + marks, then its type, then what its values must be.
@@ -17,6 +17,10 @@ COLUMNS = {
     "agency": """
         uscc* text credit_code; name! text; qualification text; expert_count int; equipment text
         region_code text region; valid_from date; valid_to date""",
+    "service_norm": """
+        region_code*~ text region; sector* text sector; size* text L|M|S|XS; effective_from* date; effective_to date
+        visits_per_year! int; issued_by text; issued_on date; document_no text""",
+    "calendar": "day* date; is_workday! bool",
     "rule": """
         rule_id* text; region_code* text region; sector*~ text sector; effective_from* date; effective_to date
         value! decimal(18,6); unit text; basis text""",
@@ -28,6 +32,9 @@ COLUMNS = {
         unit_id* text; sector* text sector; valid_from* date; valid_to date
         department! text emergency|defence_industry|construction|transport|agriculture_fishery|other
         region_code! text region; kind! text annual|project; reason text""",
+    "deferral": """
+        unit_id* text; insurer_code* text insurer; valid_from* date; valid_to date; hazard_no text
+        document_no text""",
     "policy": """
         policy_no* text; unit_id* text; insurer_code! text insurer; branch_region_code text region
         product_code text; coinsurance_role text none|lead|follow; coinsurance_share decimal(9,6)
@@ -56,6 +63,8 @@ COLUMNS = {
         line_no* text; insurer_code* text insurer; service_no text; policy_no text; category! text
         amount! decimal(18,2); incurred_on date event; booked_on! date event; paid_on date event
         payee_uscc text credit_code; voucher_no text; reverses_line_no text; budget_year! int""",
+    "budget": """
+        insurer_code* text insurer; year* int; amount! decimal(18,2); reported_spend decimal(18,2)""",
     "claim": """
         claim_no* text; policy_no! text; unit_id! text; insurer_code! text insurer; accident_no text
         accident_at! timestamp event; reported_at! timestamp event; filed_at timestamp event
@@ -63,6 +72,24 @@ COLUMNS = {
         advance_amount decimal(18,2); advance_paid_at timestamp event; paid_amount decimal(18,2)
         paid_at timestamp event; reserve decimal(18,2) >=0; refused_at timestamp event
         refusal_notified_at timestamp event; closed_at timestamp event; deaths int; injuries int""",
+    "accident": """
+        accident_no* text; unit_id! text; region_code! text region; sector! text sector
+        occurred_at! timestamp event; grade text general|larger|major|extraordinary; deaths int
+        serious_injuries int; direct_loss decimal(18,2)""",
+    "complaint": """
+        complaint_no* text; insurer_code! text insurer; unit_id text; received_at! timestamp event; kind text
+        needs_verification bool; replied_at timestamp event; extended_days int >=0 <=30""",
+    "visit": """
+        visit_no* text
+        department* text emergency|defence_industry|construction|transport|agriculture_fishery|other
+        subject_kind! text unit|insurer|agency; subject_id! text; region_code! text region; sector text sector
+        visited_on! date event""",
+    "inspection": """
+        finding_no* text; visit_no text; subject_kind! text unit|insurer|agency; subject_id! text
+        department! text emergency|defence_industry|construction|transport|agriculture_fishery|other
+        region_code! text region; sector text sector; found_on! date event
+        violation! text uninsured|under_headcount|under_limit|false_insurance|irregular_underwriting|irregular_service
+        penalty_amount decimal(18,2); corrected_on date event""",
 }
 
 # Row rules 4, on typed values; a rule on a missing value passes. Timestamps are microseconds in UTC.

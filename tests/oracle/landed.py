@@ -506,7 +506,7 @@ def load_all(deployment, batches, reference):
     """Every landed file of a deployment, in order of arrival; the differences in what was held."""
     warehouse, differences = Warehouse(), []
     feeds = {path.stem: Feed(path) for path in sorted(Path(deployment, "feeds").glob("*.toml"))}
-    for dataset in ("region", "sector", "rule"):
+    for dataset in ("region", "sector", "rule", "calendar"):
         warehouse.load_reference(dataset, Path(reference, f"{dataset}.csv"))
     ordered = sorted(batches, key=lambda batch: batch["order"])
     for number, batch in enumerate(ordered, 1):

@@ -46,8 +46,8 @@ pub struct Row {
     pub as_of: Option<NaiveDate>,
     /// Sum of the cases' numerators.
     pub numerator: Quantity,
-    /// Sum of the cases' denominators.
-    pub denominator: Quantity,
+    /// Sum of the cases' denominators; none of a metric that only counts.
+    pub denominator: Option<Quantity>,
     /// The value; none where there is nothing to divide by, or where it is not reached.
     pub value: Option<Figure>,
     /// The target that a rule sets for this metric, place, sector and day.

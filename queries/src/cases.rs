@@ -2,6 +2,7 @@
 
 use anze_warehouse::lineage;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::ScalarValue;
 use datafusion::functions::expr_fn::{coalesce, concat, nullif, substring};
 use datafusion::logical_expr::{Expr, JoinType, cast, when};
 use datafusion::prelude::{DataFrame, col, lit};
@@ -86,11 +87,12 @@ pub(crate) fn sql_columns<'a>(metric: &'a Metric, schema: &SchemaRef) -> Vec<Col
         column(lineage::ROW_NO, ColumnKind::Int, "the lineage of the case"),
     ]);
     columns.extend(match metric.value {
-        ValueOf::Concentration { .. } => [
+        ValueOf::Concentration { .. } => vec![
             column(PARTY, ColumnKind::Member, "whose amount it is: the value is concentration"),
             column(AMOUNT, ColumnKind::Exact, "the case's amount: the value is concentration"),
         ],
-        ValueOf::Sums { .. } | ValueOf::KaplanMeier { .. } => [
+        ValueOf::Tally { .. } => vec![column(NUMERATOR, ColumnKind::Exact, "what the case counts")],
+        ValueOf::Sums { .. } | ValueOf::KaplanMeier { .. } => vec![
             column(NUMERATOR, ColumnKind::Exact, "the case's share of the numerator"),
             column(DENOMINATOR, ColumnKind::Exact, "the case's share of the denominator"),
         ],
@@ -151,6 +153,9 @@ pub(crate) async fn cases(
         Some(has_rule) => has_rule.is_false().alias(WITHOUT_RULE),
         None => lit(false).alias(WITHOUT_RULE),
     });
+    if let ValueOf::Tally { .. } = metric.value {
+        selected.push(lit(ScalarValue::Int64(None)).alias(DENOMINATOR));
+    }
     selected.push(if metric.workdays { flag(PROVISIONAL) } else { lit(false) }.alias(PROVISIONAL));
     let mut frame = frame.select(selected)?;
 

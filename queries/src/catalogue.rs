@@ -68,6 +68,11 @@ pub(crate) enum ValueOf {
         /// Further columns of the cases whose sums stand in the row, by name.
         further: Vec<String>,
     },
+    /// From the sum of numerators alone: there is nothing that they are counted among.
+    Tally {
+        /// As of [`ValueOf::Sums`].
+        further: Vec<String>,
+    },
     /// The smallest t with S(t) ≤ survival, by Kaplan–Meier over the cases' days and events.
     KaplanMeier {
         /// The share still waiting at the value.
@@ -86,9 +91,14 @@ impl ValueOf {
     /// Further columns of the cases to be summed up.
     pub(crate) fn sums(&self) -> &[String] {
         match self {
-            Self::Sums { further } => further,
+            Self::Sums { further } | Self::Tally { further } => further,
             Self::KaplanMeier { .. } | Self::Concentration { .. } => &[],
         }
+    }
+
+    /// Whether its cases have a denominator.
+    pub(crate) fn has_denominator(&self) -> bool {
+        !matches!(self, Self::Tally { .. })
     }
 
     /// Whether the sums of the parts of a dimension are the sums of the whole.

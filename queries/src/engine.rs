@@ -127,7 +127,7 @@ fn row(question: &Question<'_>, observed: &Observed, span: &Span, month: Option<
         members,
         as_of: None,
         numerator: group.numerator,
-        denominator: group.denominator,
+        denominator: question.metric.value.has_denominator().then_some(group.denominator),
         not_reached: survival && group.cases > 0 && value.is_none(),
         value,
         fields: group.fields,
@@ -137,6 +137,9 @@ fn row(question: &Question<'_>, observed: &Observed, span: &Span, month: Option<
 fn value(question: &Question<'_>, group: &Group) -> Option<Figure> {
     if let ValueOf::KaplanMeier { .. } = question.metric.value {
         return group.quantile.map(|days| Figure::Number(Number::from(days)));
+    }
+    if let ValueOf::Tally { .. } = question.metric.value {
+        return Some(Figure::Quantity(group.numerator));
     }
     let divided = |times| quotient(group.numerator, group.denominator, times).map(Figure::Number);
     match question.metric.unit {

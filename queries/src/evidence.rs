@@ -180,7 +180,7 @@ async fn page(
     let frame = cases(question, &question.span, observed, &dimensions).await?.filter(col(WITHOUT_RULE).is_false())?;
     let frame = match question.metric.value {
         ValueOf::Concentration { .. } => concentration::parts(frame, &[])?,
-        ValueOf::Sums { .. } | ValueOf::KaplanMeier { .. } => frame,
+        ValueOf::Sums { .. } | ValueOf::Tally { .. } | ValueOf::KaplanMeier { .. } => frame,
     };
     let frame = frame.select([comparable, vec![col(NUMERATOR), col(DENOMINATOR)]].concat())?.aggregate(
         order.iter().map(|name| col(*name)).collect(),
@@ -188,6 +188,8 @@ async fn page(
     )?;
     let zero = |name| coalesce(vec![col(name), lit(0_i64)]);
     let frame = frame.filter(match side {
+        // Of what is only counted nothing is missing.
+        Side::Gap if !question.metric.value.has_denominator() => lit(false),
         Side::Gap => zero(DENOMINATOR).not_eq(zero(NUMERATOR)),
         Side::Numerator => zero(NUMERATOR).not_eq(lit(0_i64)),
         Side::Denominator => zero(DENOMINATOR).not_eq(lit(0_i64)),

@@ -66,7 +66,7 @@ pub(crate) async fn groups(
     let cases = cases(question, span, observed, by).await?;
     let frame = match value {
         ValueOf::Concentration { .. } => concentration::parties(cases, by)?,
-        ValueOf::Sums { .. } | ValueOf::KaplanMeier { .. } => cases,
+        ValueOf::Sums { .. } | ValueOf::Tally { .. } | ValueOf::KaplanMeier { .. } => cases,
     };
     let frame = frame.aggregate(members, sums)?;
     let texts = by.iter().map(|dimension| cast(col(dimension.column()), DataType::Utf8));
@@ -85,7 +85,9 @@ pub(crate) async fn groups(
 /// The columns of a group that not every metric has.
 fn further(value: &ValueOf) -> Vec<Expr> {
     match value {
-        ValueOf::Sums { further } => further.iter().map(|name| sum(col(name.as_str())).alias(name)).collect(),
+        ValueOf::Sums { further } | ValueOf::Tally { further } => {
+            further.iter().map(|name| sum(col(name.as_str())).alias(name)).collect()
+        }
         ValueOf::Concentration { .. } => Parties::columns().into(),
         ValueOf::KaplanMeier { survival, fields } => {
             let fields = fields.iter().map(|(name, field)| match field {
@@ -119,7 +121,7 @@ fn group(batch: &RecordBatch, row: usize, dimensions: usize, kind: &ValueOf) -> 
         provisional: int(4).unwrap_or_default(),
         quantile: match kind {
             ValueOf::KaplanMeier { .. } => int(FURTHER),
-            ValueOf::Sums { .. } | ValueOf::Concentration { .. } => None,
+            ValueOf::Sums { .. } | ValueOf::Tally { .. } | ValueOf::Concentration { .. } => None,
         },
         fields: fields(&batch.columns()[dimensions + FURTHER..], row, kind)?,
     })
@@ -128,7 +130,7 @@ fn group(batch: &RecordBatch, row: usize, dimensions: usize, kind: &ValueOf) -> 
 /// Further figures of a group, from the columns of [`further`].
 fn fields(columns: &[ArrayRef], row: usize, kind: &ValueOf) -> Result<Vec<(String, Option<Number>)>> {
     match kind {
-        ValueOf::Sums { further } => further
+        ValueOf::Sums { further } | ValueOf::Tally { further } => further
             .iter()
             .zip(columns)
             .map(|(name, column)| {

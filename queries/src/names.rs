@@ -117,6 +117,8 @@ impl Names {
     pub(crate) fn members(&self, dimension: Dimension) -> Option<Vec<&str>> {
         match (self.reference(dimension), code_list(dimension)) {
             (Some(names), _) if names.is_empty() => None,
+            // A service names its agency whether or not that is in the register yet.
+            (Some(_), _) if dimension == Dimension::Agency => None,
             (Some(names), _) => Some(names.keys().map(String::as_str).collect()),
             (None, Some(list)) => Some(list.iter().map(|(code, _, _)| *code).collect()),
             (None, None) => None,

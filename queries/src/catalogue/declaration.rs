@@ -111,6 +111,7 @@ const TAKEN: [&str; 10] =
 #[serde(rename_all = "snake_case")]
 enum ValueKind {
     Sum,
+    Tally,
     KaplanMeier,
     Concentration,
 }
@@ -169,6 +170,7 @@ pub(super) fn metric(source: Source<'_>) -> Result<Metric> {
         sql_file: source.sql_file.clone(),
     };
     parties_agree(&metric).map_err(&in_toml)?;
+    tally_agrees(&metric).map_err(&in_toml)?;
     dimensions_agree(&metric).map_err(in_toml)?;
     placeholders_agree(&metric).map_err(in_sql)?;
     Ok(metric)
@@ -195,7 +197,9 @@ fn value(entry: Option<ValueEntry>) -> Result<ValueOf, String> {
     }
     match (entry.kind, entry.survival) {
         (ValueKind::Sum, None) if entry.fields.is_empty() => Ok(ValueOf::Sums { further: entry.sums }),
+        (ValueKind::Tally, None) if entry.fields.is_empty() => Ok(ValueOf::Tally { further: entry.sums }),
         (ValueKind::Sum, _) => Err("a value of kind sum has no survival and no fields".to_owned()),
+        (ValueKind::Tally, _) => Err("a value of kind tally has no survival and no fields".to_owned()),
         (ValueKind::KaplanMeier, _) if !entry.sums.is_empty() => {
             Err("a value of kind kaplan_meier has no sums".to_owned())
         }
@@ -232,6 +236,15 @@ fn parties_agree(metric: &Metric) -> Result<(), String> {
         ValueOf::Concentration { .. } if metric.workdays || !metric.rules.is_empty() => {
             Err("a value of kind concentration looks up no rules and counts no workdays".to_owned())
         }
+        _ => Ok(()),
+    }
+}
+
+/// What is divided by nothing is a count or an amount.
+fn tally_agrees(metric: &Metric) -> Result<(), String> {
+    match (&metric.value, metric.unit) {
+        (ValueOf::Tally { .. }, Unit::Count | Unit::Amount) => Ok(()),
+        (ValueOf::Tally { .. }, _) => Err("a value of kind tally is of the unit count or amount".to_owned()),
         _ => Ok(()),
     }
 }
@@ -349,6 +362,12 @@ mod tests {
         }
         let error = with("rules = ['a']\nvalue = { kind = 'concentration' }\n").unwrap_err();
         assert!(error.to_string().contains("looks up no rules"), "{error}");
+    }
+
+    #[test]
+    fn a_tally_is_no_ratio() {
+        let error = read(&format!("{TOML}dimensions = []\nvalue = {{ kind = 'tally' }}\n"), "select 1").unwrap_err();
+        assert!(error.to_string().contains("of the unit count or amount"), "{error}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anze_warehouse::Release;
 
 use crate::quantity::Quantity;
-use crate::{Catalogue, Dimension, EvidenceRow, MetricAnswer, MetricRequest, Side, answer, evidence};
+use crate::{Catalogue, Dimension, EvidenceRow, MetricAnswer, MetricRequest, Row, Side, answer, evidence};
 
 /// Numerators and denominators add up to the total over every dimension but the month, except those of a
 /// concentration; an answer under `where` equals its row; the shares of the evidence add up to the answer.
@@ -38,7 +38,8 @@ pub(super) async fn hold(catalogue: &Catalogue, release: &Arc<Release>, request:
     let (of_numerator, of_denominator) = only(&total);
     assert_eq!(numerator, of_numerator, "{place}: shares of the numerator");
     assert_eq!(denominator, of_denominator, "{place}: shares of the denominator");
-    assert_eq!(gap, of_denominator - of_numerator, "{place}: shares of the gap");
+    let missing = if metric.value.has_denominator() { of_denominator - of_numerator } else { 0 };
+    assert_eq!(gap, missing, "{place}: shares of the gap");
 }
 
 async fn asked(
@@ -56,11 +57,15 @@ async fn asked(
 /// Both sums in millionths.
 fn only(answer: &MetricAnswer) -> (i128, i128) {
     assert_eq!(answer.rows.len(), 1);
-    (millionths(answer.rows[0].numerator), millionths(answer.rows[0].denominator))
+    both(&answer.rows[0])
 }
 
 fn added(answer: &MetricAnswer, part: impl Fn((i128, i128)) -> i128) -> i128 {
-    answer.rows.iter().map(|row| part((millionths(row.numerator), millionths(row.denominator)))).sum()
+    answer.rows.iter().map(|row| part(both(row))).sum()
+}
+
+fn both(row: &Row) -> (i128, i128) {
+    (millionths(row.numerator), row.denominator.map_or(0, millionths))
 }
 
 fn millionths(quantity: Quantity) -> i128 {

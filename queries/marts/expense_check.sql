@@ -1,5 +1,6 @@
 -- Grain: one row per ledger line seen, with every finding as a column. A reversal has exactly the
--- findings of its original, plus `unreconciled`, so that it takes back what that line counted.
+-- findings of its original, plus `unreconciled`, so that it takes back what that line counted, and from
+-- the service for which that line counted (`counts_for_service`).
 with
 line as (
     select
@@ -68,6 +69,7 @@ found as (
         judged.reverses_line_no,
         judged.batch_id,
         judged.row_no,
+        own.service_no as counts_for_service,
         coalesce(own.unlinked, false) as unlinked,
         coalesce(own.service_not_valid, false) as service_not_valid,
         coalesce(own.pre_accrued, false) as pre_accrued,
@@ -88,6 +90,7 @@ select
     found.insurer_code,
     found.line_no,
     found.service_no,
+    found.counts_for_service,
     found.category,
     found.amount,
     found.booked_on,

@@ -57,6 +57,7 @@ over_price as (
 select
     line.insurer_code,
     line.line_no,
+    line.service_no,
     service.service_no is null as unlinked,
     service.service_no is not null and not service.is_valid as service_not_valid,
     case

@@ -2,8 +2,11 @@
 -- service's; the size is that of its own unit.
 select
     hazard.hazard_no,
+    hazard.service_no,
     hazard.grade,
+    hazard.found_at,
     local_date(hazard.found_at) as found_on,
+    hazard.department_notified_at,
     hazard.due_on,
     hazard.rectified_on,
     hazard.verified_on,

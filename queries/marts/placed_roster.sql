@@ -1,5 +1,5 @@
 -- Grain: one row per roster entry, with what it counts under. The place, sector and department are
--- the roster's own; the size and the employees are the unit's.
+-- the roster's own; what else is said of the unit is the unit's.
 select
     entry.unit_id,
     entry.valid_from,
@@ -9,6 +9,9 @@ select
     entry.department,
     unit.size,
     unit.employees,
+    unit.risk_level,
+    unit.standardisation_level,
+    unit.industry_code,
     'roster' as dataset,
     concat_ws(',', entry.unit_id, entry.sector, entry.valid_from) as key,
     entry.batch_id,

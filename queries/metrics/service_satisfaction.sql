@@ -1,0 +1,18 @@
+-- Grain: one row per service finished in [$from, $to) with a rating.
+select
+    service.county,
+    service.sector,
+    service.insurer,
+    service.service_type,
+    service.agency,
+    service.satisfaction as numerator,
+    1 as denominator,
+    service.dataset,
+    service.key,
+    service.batch_id,
+    service.row_no
+from placed_service as service
+where
+    service.finished_on >= $from
+    and service.finished_on < $to
+    and service.satisfaction is not null

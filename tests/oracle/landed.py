@@ -341,7 +341,10 @@ class Warehouse:
         self.tables = {dataset: {} for dataset in COLUMNS}
         self.owners = {dataset: {} for dataset in COLUMNS}
         self.waiting = defaultdict(list)
-        self.counts = {}
+        # By batch: its state, and records read and held.
+        self.states, self.counts = {}, {}
+        # Batches held whole in which a code was wanting.
+        self.held_whole = []
 
     def codes(self, kind):
         return {key[0] for key, version in self.tables[kind].items() if not version.deleted}
@@ -364,7 +367,17 @@ class Warehouse:
                 self.owners[dataset][key] = "anze"
 
     def load(self, number, batch, feed, data):
-        """Loads one landed file; says whether it was held whole."""
+        """Loads one landed file, and again what waited for the codes it brings."""
+        state, unknown = self.judge(number, batch, feed, data)
+        self.states[batch["batch_id"]] = state
+        if state == "held":
+            if unknown:
+                self.held_whole.append((number, batch, feed, data))
+        elif feed.dataset in ("region", "sector", "insurer"):
+            self.replay()
+
+    def judge(self, number, batch, feed, data):
+        """Loads one landed file or holds it whole; says which, and how many rows want a code."""
         dataset, cols = feed.dataset, columns(feed.dataset)
         key_places = [at for at, column in enumerate(cols) if column.key]
         checks = Checks(dataset, cols, self, batch["landed_at"])
@@ -395,15 +408,13 @@ class Warehouse:
         foreign = sum(not self.accept(table, owners, key, version, feed) for key, version in rows)
         self.counts[batch["batch_id"]] = (read, held + foreign)
         if read and Decimal(held + foreign) / read > feed.max_quarantined:
-            return "held"
+            return "held", len(waiting)
         if feed.mode == "snapshot":
             if read == 0 or not self.end_absent(table, cols, present, feed, batch, number):
-                return "held"
+                return "held", len(waiting)
         self.owners[dataset], self.tables[dataset] = owners, table
         self.waiting[dataset].extend((row, feed, batch, number) for row in waiting)
-        if dataset in ("region", "sector", "insurer"):
-            self.replay()
-        return "published"
+        return "published", len(waiting)
 
     @staticmethod
     def accept(table, owners, key, version, feed):
@@ -432,8 +443,14 @@ class Warehouse:
                 key = tuple(checked[at] for at in key_places)
                 clock = batch["landed_at"] if clock is None else clock
                 version = Version(checked, clock, (number, row_no), feed.reporter, deleted)
-                self.accept(self.tables[dataset], self.owners[dataset], key, version, feed)
+                if self.accept(self.tables[dataset], self.owners[dataset], key, version, feed):
+                    read, held = self.counts[batch["batch_id"]]
+                    self.counts[batch["batch_id"]] = (read, held - 1)
             self.waiting[dataset] = still
+        # A batch held whole for want of codes is judged again, within its feed's limits.
+        held_whole, self.held_whole = self.held_whole, []
+        for again in held_whole:
+            self.load(*again)
 
     @staticmethod
     def end_absent(table, cols, present, feed, batch, number):
@@ -514,11 +531,15 @@ def load_all(deployment, batches, reference):
         if feed is None or feed.dataset not in COLUMNS:
             continue
         data = Path(deployment, "data", batch["landed_path"]).read_bytes()
-        state = warehouse.load(number, batch, feed, data)
+        warehouse.load(number, batch, feed, data)
+    for batch in ordered:
+        if batch["batch_id"] not in warehouse.states:
+            continue
+        state = warehouse.states[batch["batch_id"]]
         read, held = warehouse.counts[batch["batch_id"]]
         # Of a batch held whole every row is held, broken or not.
         ours = (state, read, read if state == "held" else held)
         theirs = (batch["state"], batch["rows_read"], batch["rows_quarantined"])
         if ours != theirs:
-            differences.append(f"batch {batch['batch_id']} of {feed.feed_id}: here {ours}, in the book {theirs}")
+            differences.append(f"batch {batch['batch_id']} of {batch['feed_id']}: here {ours}, in the book {theirs}")
     return warehouse, differences

@@ -17,6 +17,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::prelude::SessionContext;
+use datafusion::scalar::ScalarValue;
 
 struct Definition {
     name: &'static str,
@@ -86,7 +87,8 @@ impl Term {
         let fields = definition.arguments.iter().map(|(name, kind)| Field::new(*name, kind.clone(), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let named = DFSchema::try_from(schema.as_ref().clone())?;
-        let meaning = session.parse_sql_expr(definition.meaning, &named)?;
+        // The call is replaced after types were made to match, so text must match from the start.
+        let meaning = session.parse_sql_expr(definition.meaning, &named)?.transform(as_columns_are)?.data;
         let evaluated = session.create_physical_expr(meaning.clone(), &named)?;
         Ok(Self {
             name: definition.name,
@@ -104,6 +106,16 @@ impl Term {
     fn argument(&self, name: &str) -> Option<usize> {
         self.schema.index_of(name).ok()
     }
+}
+
+/// Text in the layout that text columns have.
+fn as_columns_are(expr: Expr) -> Result<Transformed<Expr>> {
+    Ok(match expr {
+        Expr::Literal(ScalarValue::Utf8(text), metadata) => {
+            Transformed::yes(Expr::Literal(ScalarValue::Utf8View(text), metadata))
+        }
+        other => Transformed::no(other),
+    })
 }
 
 impl PartialEq for Term {

@@ -17,5 +17,4 @@ left join system.feed_state as feed on feed.feed_id = batch.feed_id
 where
     local_date(batch.landed_at) >= $from
     and local_date(batch.landed_at) < $to
-    and local_date(batch.landed_at) <= $observed_until
     and batch.rows_read > 0

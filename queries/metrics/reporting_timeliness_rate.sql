@@ -16,7 +16,6 @@ due as (
     where
         local_date(slot.due_at) >= $from
         and local_date(slot.due_at) < $to
-        and local_date(slot.due_at) <= $observed_until
         and slot.due_at < published.moment
 ),
 landed as (

@@ -199,7 +199,8 @@ def concentration(cases):
         "numerator": squares,
         "denominator": total**2,
         "value": Fraction(squares) / Fraction(total**2) if shared else None,
-        "largest_share": Fraction(max(by_insurer.values())) / Fraction(total) if shared else None,
+        # Where more was refunded than received nobody has a share.
+        "largest_share": Fraction(max(by_insurer.values())) / Fraction(total) if total > 0 else None,
         "insurers": len(by_insurer),
     }
 

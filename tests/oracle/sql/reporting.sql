@@ -31,4 +31,6 @@ left join (
     where state in ('held', 'discarded')
     group by all
 ) as q using (batch_id)
-where shanghai_day(b.landed_at) >= since and shanghai_day(b.landed_at) < before;
+where shanghai_day(b.landed_at) >= since and shanghai_day(b.landed_at) < before
+    -- A batch without records has no case.
+    and b.rows_read > 0;

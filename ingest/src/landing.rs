@@ -8,7 +8,7 @@ use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anze_warehouse::Warehouse;
+use anze_warehouse::{Warehouse, create_folders};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt};
@@ -142,7 +142,7 @@ impl Landing {
         let landing = self.clone();
         blocking(move || {
             let target = landing.data.join(&delivery.landed_path);
-            make_folder(target.parent().unwrap_or(&landing.data))?;
+            create_folders(target.parent().unwrap_or(&landing.data))?;
             if !target.exists() {
                 if incoming.is_landed {
                     let what = "bytes that lay landed are gone from their place; they will be fetched anew";
@@ -152,7 +152,7 @@ impl Landing {
                 sync_folder(target.parent().unwrap_or(&landing.data))?;
             }
             let pending = landing.data.join("pending");
-            make_folder(&pending)?;
+            create_folders(&pending)?;
             let note = landing.note(&delivery);
             let unfinished = note.with_extension("unfinished");
             let mut file = File::create(&unfinished)?;
@@ -265,7 +265,7 @@ struct Receiving {
 impl Receiving {
     fn start(landing: &Landing) -> Result<Self> {
         let folder = landing.data.join("incoming");
-        make_folder(&folder)?;
+        create_folders(&folder)?;
         let number = INCOMING.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("{}-{number}", std::process::id()));
         let file = File::create(&path)?;
@@ -292,21 +292,6 @@ impl Receiving {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Creates missing folders and syncs each parent, so that the new names survive a power cut.
-fn make_folder(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        return Ok(());
-    }
-    if let Some(parent) = folder.parent() {
-        make_folder(parent)?;
-        match fs::create_dir(folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
-            _ => sync_folder(parent)?,
-        }
-    }
-    Ok(())
 }
 
 fn sync_folder(folder: &Path) -> Result<()> {

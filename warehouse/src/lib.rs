@@ -22,4 +22,5 @@ mod embedded {
 
 pub use error::{Error, ErrorKind, Result};
 pub use release::Release;
+pub use store::create_folders;
 pub use warehouse::Warehouse;

@@ -11,7 +11,7 @@ use datafusion::object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions,
 use url::Url;
 
 use durable::DurableFolder;
-pub(crate) use durable::create_folders;
+pub use durable::create_folders;
 
 use crate::error::{Error, ErrorKind, Result};
 

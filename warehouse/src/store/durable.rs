@@ -165,7 +165,7 @@ fn write_file(target: &FsPath, payload: &PutPayload, replace: Replace) -> StoreR
 }
 
 /// Creates missing folders and syncs each parent, so that the new names survive a power cut.
-pub(crate) fn create_folders(folder: &FsPath) -> std::io::Result<()> {
+pub fn create_folders(folder: &FsPath) -> std::io::Result<()> {
     if folder.exists() {
         return Ok(());
     }

@@ -5,6 +5,7 @@ mod demo;
 mod feeds;
 mod ingest;
 mod init;
+mod leads;
 mod metrics;
 mod quarantine;
 mod releases;
@@ -60,6 +61,9 @@ pub enum Command {
     /// What the numbers mean, and the numbers
     #[command(subcommand)]
     Metrics(metrics::Metrics),
+    /// Leads for enforcement, and what is decided about them
+    #[command(subcommand)]
+    Leads(leads::Leads),
     /// One read-only SQL statement, or a shell
     Sql(sql::Sql),
     /// What is published
@@ -126,6 +130,7 @@ impl Cli {
             Command::Serve(command) => command.run(&desk, &threads),
             Command::Ingest(command) => threads.block_on(command.run(&desk)),
             Command::Metrics(command) => threads.block_on(command.run(&desk)),
+            Command::Leads(command) => threads.block_on(command.run(&desk)),
             Command::Sql(command) => threads.block_on(command.run(&desk)),
             Command::Releases(command) => threads.block_on(command.run(&desk)),
             Command::Trace(command) => threads.block_on(command.run(&desk)),

@@ -11,6 +11,7 @@ mod feeds;
 mod format;
 mod freshness;
 mod health;
+mod leads;
 mod metrics;
 mod openapi;
 mod overload;
@@ -55,6 +56,9 @@ fn routes(app: AppState) -> Routes {
         .get("/api/v1/metrics/{id}", Access::Metrics, metrics::value)
         .get("/api/v1/metrics/{id}/trend", Access::Metrics, metrics::trend)
         .get("/api/v1/metrics/{id}/evidence", Access::Evidence, metrics::evidence)
+        .get("/api/v1/leads", Access::Leads, leads::list)
+        .get("/api/v1/leads/{id}", Access::Leads, leads::show)
+        .post("/api/v1/leads/{id}/review", Access::Review, leads::review)
         .post("/api/v1/sql", Access::Rows, sql::run)
         .get("/api/v1/datasets", Access::Dictionary, datasets::list)
         .get("/api/v1/datasets/{name}", Access::Dictionary, datasets::show)

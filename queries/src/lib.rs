@@ -15,6 +15,7 @@ mod functions;
 mod groups;
 #[cfg(test)]
 mod handworked;
+mod lead;
 mod names;
 mod quantity;
 mod question;
@@ -38,6 +39,7 @@ pub use dimension::{Dimension, UNKNOWN};
 pub use engine::answer;
 pub use error::{Error, ErrorKind, Position, Result};
 pub use evidence::{EvidencePage, EvidenceRow, MOST_ROWS, Side, evidence};
+pub use lead::{Lead, LeadCount, LeadKind, LeadPage, LeadRequest, LeadScope, lead, lead_counts, lead_kinds, leads};
 pub use names::name_en;
 pub use quantity::Quantity;
 pub use question::MetricRequest;

@@ -111,6 +111,18 @@ impl LiveFile {
         Ok(rows.into_values().collect())
     }
 
+    /// Its length in bytes: another length is another table.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn size_bytes(&self) -> Result<u64> {
+        match std::fs::metadata(&self.path) {
+            Ok(file) => Ok(file.len()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn ends_torn(&self) -> Result<bool> {
         use std::io::{Seek, SeekFrom};
         let mut file = match File::open(&self.path) {

@@ -173,7 +173,7 @@ async fn ask(
     }
 }
 
-fn distinct(option: &str, pairs: &[(String, String)]) -> anyhow::Result<BTreeMap<String, String>> {
+pub(super) fn distinct(option: &str, pairs: &[(String, String)]) -> anyhow::Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for (name, value) in pairs {
         if found.insert(name.clone(), value.clone()).is_some() {

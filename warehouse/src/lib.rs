@@ -2,6 +2,7 @@
 //!
 //! A release is one consistent version of all tables; readers see releases and nothing else.
 
+pub mod assessments;
 pub mod contract;
 pub mod credit_code;
 pub mod error;

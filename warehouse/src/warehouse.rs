@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::assessments::Assessments;
 use crate::contract;
 use crate::error::{Error, ErrorKind, Result};
 use crate::live::LiveFile;
@@ -43,6 +44,11 @@ impl Warehouse {
     /// Where it lies.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The assessments kept beside the tables, and the releases they need.
+    pub fn assessments(&self) -> Assessments {
+        Assessments::new(&self.store)
     }
 
     /// The newest release; `None` before the first.

@@ -7,8 +7,10 @@ mod ingest;
 mod init;
 mod leads;
 mod metrics;
+mod noted;
 mod quarantine;
 mod releases;
+mod report;
 mod serve;
 mod shell;
 mod sql;
@@ -64,6 +66,8 @@ pub enum Command {
     /// Leads for enforcement, and what is decided about them
     #[command(subcommand)]
     Leads(leads::Leads),
+    /// The brief of a city and month for the consultation (会商)
+    Report(report::Report),
     /// One read-only SQL statement, or a shell
     Sql(sql::Sql),
     /// What is published
@@ -131,6 +135,7 @@ impl Cli {
             Command::Ingest(command) => threads.block_on(command.run(&desk)),
             Command::Metrics(command) => threads.block_on(command.run(&desk)),
             Command::Leads(command) => threads.block_on(command.run(&desk)),
+            Command::Report(command) => threads.block_on(command.run(&desk)),
             Command::Sql(command) => threads.block_on(command.run(&desk)),
             Command::Releases(command) => threads.block_on(command.run(&desk)),
             Command::Trace(command) => threads.block_on(command.run(&desk)),

@@ -13,6 +13,7 @@ mod freshness;
 mod health;
 mod leads;
 mod metrics;
+mod noting;
 mod openapi;
 mod overload;
 mod parameters;
@@ -34,9 +35,11 @@ use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use answers::Ask;
-pub use asked::{Asked, question};
+pub use asked::{Asked, question, release as asked_release};
 pub use door::{Caller, Door};
 pub use feeds::states as feed_states;
+pub use leads::question as lead_question;
+pub use noting::handing_out;
 pub use parameters::Parameters;
 pub use server::{Server, StopSignal};
 pub use state::{App, AppState};
@@ -80,6 +83,9 @@ fn routes(app: AppState) -> Routes {
         .get("/assets/{file}", Access::Open, page::assets::show)
         .get("/", Access::Pages, page::home::show)
         .get("/metrics/{id}/gap", Access::Evidence, page::gap::show)
+        .get("/leads", Access::Leads, page::leads::kinds)
+        .get("/leads/{id}", Access::Leads, page::leads::show)
+        .get("/reports/{city}/{month}", Access::Leads, page::brief::show)
         .get("/records/{dataset}/{key}", Access::Rows, page::record::show)
         .get("/batches/{id}/rows/{n}", Access::LandedLines, page::landed_line::show)
 }

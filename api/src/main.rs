@@ -5,6 +5,8 @@
     reason = "nothing of a binary is reachable from outside: `pub` says what a module offers the others"
 )]
 
+mod access_log;
+mod brief;
 mod cli;
 mod definition;
 mod demo;

@@ -2,12 +2,14 @@
 
 mod answer;
 pub mod assets;
+pub mod brief;
 mod chart;
 mod figure;
 pub mod gap;
 pub mod home;
 pub mod landed_line;
 mod lang;
+pub mod leads;
 mod link;
 pub mod record;
 mod standing;

@@ -40,7 +40,7 @@ pub use engine::answer;
 pub use error::{Error, ErrorKind, Position, Result};
 pub use evidence::{EvidencePage, EvidenceRow, MOST_ROWS, Side, evidence};
 pub use lead::{Lead, LeadCount, LeadKind, LeadPage, LeadRequest, LeadScope, lead, lead_counts, lead_kinds, leads};
-pub use names::name_en;
+pub use names::{name_en, region_name};
 pub use quantity::Quantity;
 pub use question::MetricRequest;
 pub use session::session;

@@ -80,6 +80,15 @@ pub fn name_en(dimension: Dimension, code: &str) -> Option<&'static str> {
     list.iter().find(|(known, _, _)| *known == code).map(|(_, _, english)| *english)
 }
 
+/// The Chinese name of a place; a code without a name names itself.
+///
+/// # Errors
+/// Internal.
+pub async fn region_name(release: &std::sync::Arc<anze_warehouse::Release>, code: &str) -> Result<String> {
+    let observed = crate::session::observed(release, None).await?;
+    Ok(observed.names.name(Dimension::City, code))
+}
+
 /// The names that a release's reference data gives.
 #[derive(Debug, Default)]
 pub(crate) struct Names {

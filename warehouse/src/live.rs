@@ -3,6 +3,8 @@
 //! Each is `live/<table>.ndjson`; a line is a row, and a later line with the same key replaces an
 //! earlier one. A torn last line (a crash while appending) is not a row.
 
+mod chained;
+
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -23,6 +25,8 @@ use serde_json::{Map, Value};
 use crate::contract::Contract;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
+
+pub use chained::{Chain, ChainedFile};
 
 /// The system tables that are live.
 const LIVE: [&str; 7] = ["access_log", "alert", "feed", "lead_review", "run", "slot", "token"];

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
 use super::metrics::distinct;
+use super::noted::{Handed, note};
 use super::{Desk, ReleaseArgs, pair};
 use crate::deployment::Deployment;
 use crate::exit::Outcome;
@@ -111,6 +112,15 @@ impl List {
             }));
             cursor = page["next"].as_str().map(str::to_owned);
             if cursor.is_none() || left == 0 {
+                let handed = Handed {
+                    action: "leads",
+                    dataset: None,
+                    metric: None,
+                    request: format!("leads list {}", question.request.kind.as_deref().unwrap_or_default()),
+                    release: page["release"].as_u64().unwrap_or_default(),
+                    rows: Some(rows.len()),
+                };
+                note(deployment, handed).await?;
                 return Ok(listed(page, rows));
             }
         }

@@ -145,7 +145,7 @@ pub async fn leads(
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|last| {
-        let since = last.since.as_deref().and_then(|day| day.parse().ok()).unwrap_or(NaiveDate::default());
+        let since = last.since.as_deref().and_then(|day| day.parse().ok()).unwrap_or_default();
         Cursor { since, lead_id: last.lead_id.clone() }.write(release.number(), question)
     });
     Ok(LeadPage { release: release.number(), observed_until: observed.until, rows, next })

@@ -101,7 +101,7 @@ async fn standing(
 ) -> Result<Lead, Problem> {
     permission.may(Access::Review)?;
     if review.reason.trim().is_empty() {
-        return Err(Problem::bad_request("bad_body", "say why: `reason` is empty"));
+        return Err(Problem::bad_request("bad_parameter", "say why: `reason` is empty"));
     }
     let release = deployment.release(ReleaseChoice::Latest).await?;
     let request = LeadRequest {

@@ -7,7 +7,6 @@ mod delivery;
 mod deployment;
 mod formats;
 mod killed;
-mod leads;
 mod pushed;
 mod quarantined;
 mod repeated;

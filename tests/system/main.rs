@@ -7,6 +7,7 @@ mod delivery;
 mod deployment;
 mod formats;
 mod killed;
+mod leads;
 mod pushed;
 mod quarantined;
 mod repeated;

@@ -35,8 +35,10 @@ pub struct Accessed {
     pub outcome: &'static str,
 }
 
-/// Polls of metrics: counted by minute, token, role and metric.
-type Polls = BTreeMap<(DateTime<Utc>, Option<String>, &'static str, String), u64>;
+/// The minute, token, role and metric of polls that are counted together.
+type Polled = (DateTime<Utc>, Option<String>, &'static str, String);
+/// Polls of metrics, counted.
+type Polls = BTreeMap<Polled, u64>;
 
 /// The log of a running program.
 pub struct AccessLog {
@@ -69,7 +71,7 @@ impl AccessLog {
     /// Notes an access and returns when it is on disk. Whoever comes while a group is being written is
     /// written with the next one.
     pub async fn note(&self, accessed: Accessed) -> Result<(), Problem> {
-        self.add(row(&accessed)).await
+        self.add(vec![row(&accessed)]).await
     }
 
     /// Counts a poll of a metric. The counts of a minute are written once it is over.
@@ -92,27 +94,18 @@ impl AccessLog {
     }
 
     async fn write_polls(&self, polls: Polls) -> Result<(), Problem> {
-        for ((at, token_id, role, metric), times) in polls {
-            let row = json!({
-                "accessed_at": instant(at),
-                "token_id": token_id,
-                "role": role,
-                "door": "http",
-                "action": "metric",
-                "metric_id": metric,
-                "times": times,
-                "outcome": "given",
-            });
-            self.add(row.as_object().cloned().unwrap_or_default()).await?;
+        if polls.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.add(polls.into_iter().map(|(polled, times)| counted(&polled, times)).collect()).await
     }
 
-    async fn add(&self, row: LiveRow) -> Result<(), Problem> {
+    /// Has rows written with the next group.
+    async fn add(&self, rows: Vec<LiveRow>) -> Result<(), Problem> {
         let number = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.rows.push(row);
-            waiting.taken += 1;
+            waiting.taken += rows.len() as u64;
+            waiting.rows.extend(rows);
             waiting.taken
         };
         let mut written = self.written.lock().await;
@@ -139,6 +132,21 @@ impl AccessLog {
             }
         }
     }
+}
+
+/// The row of polls that were counted together.
+fn counted((at, token_id, role, metric): &Polled, times: u64) -> LiveRow {
+    let row = json!({
+        "accessed_at": instant(*at),
+        "token_id": token_id,
+        "role": role,
+        "door": "http",
+        "action": "metric",
+        "metric_id": metric,
+        "times": times,
+        "outcome": "given",
+    });
+    row.as_object().cloned().unwrap_or_default()
 }
 
 /// The row of the contract.

@@ -2,7 +2,6 @@
 
 mod bind;
 mod fault;
-mod inlined;
 
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;

@@ -5,8 +5,7 @@
     reason = "nothing of a binary is reachable from outside: `pub` says what a module offers the others"
 )]
 
-mod access_log;
-mod brief;
+mod assessment;
 mod cli;
 mod definition;
 mod demo;
@@ -20,7 +19,6 @@ mod handover;
 mod held;
 mod http;
 mod landed;
-mod leads;
 mod output;
 mod page;
 mod permission;
@@ -29,7 +27,6 @@ mod published;
 mod question;
 mod record;
 mod release_choice;
-mod reviewing;
 mod rows;
 mod run_report;
 mod serve;

@@ -15,8 +15,7 @@ from product import micros
 
 SQL = Path(__file__).resolve().parent / "sql"
 SUBJECTS = [
-    "policies", "premiums", "services", "expenses", "claims", "accidents", "complaints", "enforcement",
-    "reporting", "leads",
+    "policies", "premiums", "services", "expenses", "claims", "accidents", "complaints", "enforcement", "reporting"
 ]
 BOOKS = {
     "book_batch": "batch_id varchar, feed_id varchar, reporter varchar, dataset varchar, state varchar, "

@@ -1,14 +1,16 @@
 //! The command line: one file a command.
 
-mod assess;
 mod check;
 mod demo;
 mod feeds;
 mod ingest;
 mod init;
+mod leads;
 mod metrics;
+mod noted;
 mod quarantine;
 mod releases;
+mod report;
 mod serve;
 mod shell;
 mod sql;
@@ -49,7 +51,7 @@ pub struct Cli {
 pub enum Command {
     /// Write a commented deployment into a folder
     Init(init::Init),
-    /// Validate settings, feeds, metrics and schemes without running anything
+    /// Validate settings, feeds and metrics without running anything
     Check,
     /// A synthetic province on a simulated clock: feeds, releases, numbers, pages
     Demo(demo::Demo),
@@ -61,11 +63,13 @@ pub enum Command {
     /// What the numbers mean, and the numbers
     #[command(subcommand)]
     Metrics(metrics::Metrics),
+    /// Leads for enforcement, and what is decided about them
+    #[command(subcommand)]
+    Leads(leads::Leads),
+    /// The brief of a city and month for the consultation (会商)
+    Report(report::Report),
     /// One read-only SQL statement, or a shell
     Sql(sql::Sql),
-    /// Target-responsibility assessments (目标责任考核)
-    #[command(subcommand)]
-    Assess(assess::Assess),
     /// What is published
     #[command(subcommand)]
     Releases(releases::Releases),
@@ -130,8 +134,9 @@ impl Cli {
             Command::Serve(command) => command.run(&desk, &threads),
             Command::Ingest(command) => threads.block_on(command.run(&desk)),
             Command::Metrics(command) => threads.block_on(command.run(&desk)),
+            Command::Leads(command) => threads.block_on(command.run(&desk)),
+            Command::Report(command) => threads.block_on(command.run(&desk)),
             Command::Sql(command) => threads.block_on(command.run(&desk)),
-            Command::Assess(command) => threads.block_on(command.run(&desk)),
             Command::Releases(command) => threads.block_on(command.run(&desk)),
             Command::Trace(command) => threads.block_on(command.run(&desk)),
             Command::Quarantine(command) => threads.block_on(command.run(&desk)),

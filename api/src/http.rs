@@ -2,7 +2,6 @@
 
 mod answers;
 mod asked;
-mod assessments;
 mod body;
 mod datasets;
 mod desk;
@@ -12,7 +11,9 @@ mod feeds;
 mod format;
 mod freshness;
 mod health;
+mod leads;
 mod metrics;
+mod noting;
 mod openapi;
 mod overload;
 mod parameters;
@@ -34,9 +35,11 @@ use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use answers::Ask;
-pub use asked::{Asked, question};
+pub use asked::{Asked, question, release as asked_release};
 pub use door::{Caller, Door};
 pub use feeds::states as feed_states;
+pub use leads::question as lead_question;
+pub use noting::handing_out;
 pub use parameters::Parameters;
 pub use server::{Server, StopSignal};
 pub use state::{App, AppState};
@@ -56,6 +59,9 @@ fn routes(app: AppState) -> Routes {
         .get("/api/v1/metrics/{id}", Access::Metrics, metrics::value)
         .get("/api/v1/metrics/{id}/trend", Access::Metrics, metrics::trend)
         .get("/api/v1/metrics/{id}/evidence", Access::Evidence, metrics::evidence)
+        .get("/api/v1/leads", Access::Leads, leads::list)
+        .get("/api/v1/leads/{id}", Access::Leads, leads::show)
+        .post("/api/v1/leads/{id}/review", Access::Review, leads::review)
         .post("/api/v1/sql", Access::Rows, sql::run)
         .get("/api/v1/datasets", Access::Dictionary, datasets::list)
         .get("/api/v1/datasets/{name}", Access::Dictionary, datasets::show)
@@ -72,24 +78,14 @@ fn routes(app: AppState) -> Routes {
         .get("/api/v1/quarantine", Access::Rows, quarantine::list)
         .post("/api/v1/quarantine/replay", Access::Settle, quarantine::replay)
         .post("/api/v1/quarantine/discard", Access::Settle, quarantine::discard)
-        .get("/api/v1/assessments", Access::Assessments, assessments::list)
-        .post("/api/v1/assessments", Access::Assess, assessments::run)
-        .get("/api/v1/assessments/{id}", Access::Assessments, assessments::show)
-        .get("/api/v1/assessments/{id}/subjects/{code}", Access::Assessments, assessments::subject)
-        .get("/api/v1/assessments/{id}/difference/{before}", Access::Assessments, assessments::difference)
-        .post("/api/v1/assessments/{id}/what-if", Access::Assessments, assessments::what_if)
-        .post("/api/v1/assessments/{id}/freeze", Access::Assess, assessments::freeze)
-        .post("/api/v1/assessments/{id}/verify", Access::Assess, assessments::verify)
-        .post("/api/v1/assessments/{id}/drop", Access::Assess, assessments::drop_draft)
-        .get("/api/v1/assessments/{id}/export", Access::Assessments, assessments::export)
         .get("/api/v1/releases", Access::Releases, releases::list)
         .get("/api/v1/releases/{n}", Access::Releases, releases::show)
         .get("/assets/{file}", Access::Open, page::assets::show)
         .get("/", Access::Pages, page::home::show)
         .get("/metrics/{id}/gap", Access::Evidence, page::gap::show)
-        .get("/assessments", Access::Assessments, page::assessment::list)
-        .get("/assessments/{id}", Access::Assessments, page::assessment::show)
-        .get("/assessments/{id}/subjects/{code}", Access::Assessments, page::assessment::subject)
+        .get("/leads", Access::Leads, page::leads::kinds)
+        .get("/leads/{id}", Access::Leads, page::leads::show)
+        .get("/reports/{city}/{month}", Access::Leads, page::brief::show)
         .get("/records/{dataset}/{key}", Access::Rows, page::record::show)
         .get("/batches/{id}/rows/{n}", Access::LandedLines, page::landed_line::show)
 }

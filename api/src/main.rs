@@ -5,7 +5,8 @@
     reason = "nothing of a binary is reachable from outside: `pub` says what a module offers the others"
 )]
 
-mod assessment;
+mod access_log;
+mod brief;
 mod cli;
 mod definition;
 mod demo;
@@ -19,6 +20,7 @@ mod handover;
 mod held;
 mod http;
 mod landed;
+mod leads;
 mod output;
 mod page;
 mod permission;
@@ -27,6 +29,7 @@ mod published;
 mod question;
 mod record;
 mod release_choice;
+mod reviewing;
 mod rows;
 mod run_report;
 mod serve;

@@ -1,14 +1,15 @@
 //! The pages: rendered here, complete without script, in Chinese unless asked for in English.
 
 mod answer;
-pub mod assessment;
 pub mod assets;
+pub mod brief;
 mod chart;
 mod figure;
 pub mod gap;
 pub mod home;
 pub mod landed_line;
 mod lang;
+pub mod leads;
 mod link;
 pub mod record;
 mod standing;

@@ -162,16 +162,7 @@ impl std::error::Error for Problem {}
 impl Problem {
     /// Whether the asker must change the question: wrong usage, for exit codes.
     pub fn is_misuse(&self) -> bool {
-        let misuses = [
-            "bad_question",
-            "bad_parameter",
-            "bad_key",
-            "no_such_metric",
-            "no_such_dataset",
-            "no_such_feed",
-            "no_such_subject",
-            "no_such_assessment",
-        ];
+        let misuses = ["bad_question", "bad_parameter", "bad_key", "no_such_metric", "no_such_dataset", "no_such_feed"];
         misuses.contains(&self.code)
     }
 }

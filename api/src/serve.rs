@@ -161,5 +161,8 @@ async fn stop(server: Option<Server>, service: Option<Service>) {
     }
     if let Some(app) = app {
         app.desk.drain().await;
+        if let Err(problem) = app.access_log.close().await {
+            tracing::error!(cause = problem.cause, "the last polls could not be noted");
+        }
     }
 }

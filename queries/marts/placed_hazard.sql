@@ -3,6 +3,7 @@
 select
     hazard.hazard_no,
     hazard.service_no,
+    hazard.unit_id,
     hazard.grade,
     hazard.found_at,
     local_date(hazard.found_at) as found_on,

@@ -17,6 +17,7 @@ use crate::suggestion::did_you_mean;
 use crate::survival::Fraction;
 
 pub use declaration::{Direction, Kind, Unit};
+pub(crate) use parameter::ParameterEntry;
 pub use parameter::{Parameter, ParameterType};
 
 /// One metric.

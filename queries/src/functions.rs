@@ -1,6 +1,7 @@
 //! SQL functions of the trade: terms of metrics.md, rule look-ups, survival.
 
 mod kaplan_meier;
+mod lead_id;
 mod rule_lookup;
 mod term;
 
@@ -10,6 +11,7 @@ use datafusion::logical_expr::AggregateUDF;
 use datafusion::prelude::SessionContext;
 
 pub(crate) use kaplan_meier::{QUANTILE, WITHIN};
+pub(crate) use lead_id::LEAD_ID;
 
 use crate::error::Result;
 use crate::rule_book::RuleBook;
@@ -20,6 +22,9 @@ pub(crate) fn register(session: &SessionContext, rules: &Arc<RuleBook>, norms: &
         session.register_udf(function);
     }
     for function in rule_lookup::all(rules, norms) {
+        session.register_udf(function);
+    }
+    for function in lead_id::all() {
         session.register_udf(function);
     }
     for function in aggregates() {

@@ -5,7 +5,7 @@
 //! under `where`.
 
 mod laws;
-pub(crate) mod table;
+mod table;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use serde_json::Value as Json;
 
 use crate::session;
 use crate::statement::Statement;
-use crate::{Catalogue, MetricRequest, Side, answer, evidence, trend};
+use crate::{Catalogue, LeadRequest, MetricRequest, Side, answer, evidence, leads, trend};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +38,8 @@ struct Scenario {
     ask: Vec<Ask>,
     #[serde(default)]
     select: Vec<Select>,
+    #[serde(default)]
+    leads: Vec<AskLeads>,
 }
 
 /// A question to the metric that the file is named for.
@@ -66,6 +68,24 @@ struct Ask {
     gap: Option<Vec<String>>,
     /// Part of the refusal expected.
     refused: Option<String>,
+}
+
+/// A question for leads of one kind.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskLeads {
+    name: String,
+    kind: String,
+    as_of: Option<toml::value::Datetime>,
+    from: Option<toml::value::Datetime>,
+    to: Option<toml::value::Datetime>,
+    observed_until: Option<toml::value::Datetime>,
+    #[serde(default, rename = "where")]
+    filters: BTreeMap<String, String>,
+    #[serde(default)]
+    params: BTreeMap<String, String>,
+    /// The leads expected, by since when and key; only the columns named are compared.
+    rows: String,
 }
 
 /// A statement of plain SQL.
@@ -97,6 +117,18 @@ async fn every_hand_worked_row_of_the_marts_is_there() {
     }
 }
 
+#[tokio::test]
+async fn every_hand_worked_lead_stands() {
+    let catalogue = Catalogue::load(None).unwrap();
+    let mut empty = Vec::new();
+    for path in files("leads") {
+        if run(&catalogue, "", &path).await == 0 {
+            empty.push(path);
+        }
+    }
+    assert!(empty.is_empty(), "families without a hand-worked lead: {empty:?}");
+}
+
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -121,6 +153,11 @@ async fn run(catalogue: &Catalogue, id: &str, path: &Path) -> usize {
         for statement in &scenario.select {
             let place = format!("{file}: {}: {}", scenario.name, statement.name);
             select(&release, statement, &place).await;
+        }
+        for question in &scenario.leads {
+            let place = format!("{file}: {}: {}", scenario.name, question.name);
+            ask_leads(&release, question, &place).await;
+            asked += 1;
         }
     }
     asked
@@ -178,6 +215,27 @@ async fn select(release: &Arc<Release>, select: &Select, place: &str) {
     let batches = frame.collect().await.unwrap_or_else(|error| panic!("{place}: {error}"));
     let rows: Vec<Json> = batches.iter().flat_map(table::json).collect();
     table::assert_rows(&select.rows, &rows, place);
+}
+
+async fn ask_leads(release: &Arc<Release>, ask: &AskLeads, place: &str) {
+    let request = LeadRequest {
+        kind: Some(ask.kind.clone()),
+        as_of: ask.as_of.map(day),
+        from: ask.from.map(day),
+        to: ask.to.map(day),
+        observed_until: ask.observed_until.map(day),
+        filters: ask.filters.clone(),
+        params: ask.params.clone(),
+        ..LeadRequest::default()
+    };
+    let given = leads(release, &request, None, None, 1000).await;
+    let given = given.unwrap_or_else(|error| panic!("{place}: {error}: {:?}", std::error::Error::source(&error)));
+    let mut rows: Vec<Json> = given.rows.iter().map(|lead| serde_json::to_value(lead).unwrap()).collect();
+    // Names are hashes, so that the order of what began on one day is no order for people.
+    rows.sort_by_key(|row| (row["since"].to_string(), row["key"].to_string()));
+    table::assert_rows(&ask.rows, &rows, place);
+    let again = leads(release, &request, None, None, 1).await.unwrap();
+    assert_eq!(again.rows, given.rows.iter().take(1).cloned().collect::<Vec<_>>(), "{place}: the first page");
 }
 
 fn day(date: toml::value::Datetime) -> NaiveDate {

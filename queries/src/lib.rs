@@ -1,11 +1,9 @@
-//! What the numbers mean: the catalogue of metrics, the marts they read, the engine that answers, and
-//! the assessments that are made of them.
+//! What the numbers mean: the catalogue of metrics, the marts they read, the engine that answers.
 //!
 //! A metric's SQL returns cases; the engine sums them up, so that the evidence of an answer is the
 //! same rows. Values are bound, never pasted; sums are exact.
 
 mod answer;
-pub mod assessment;
 mod cases;
 mod catalogue;
 mod concentration;
@@ -17,6 +15,7 @@ mod functions;
 mod groups;
 #[cfg(test)]
 mod handworked;
+mod lead;
 mod names;
 mod quantity;
 mod question;
@@ -40,7 +39,8 @@ pub use dimension::{Dimension, UNKNOWN};
 pub use engine::answer;
 pub use error::{Error, ErrorKind, Position, Result};
 pub use evidence::{EvidencePage, EvidenceRow, MOST_ROWS, Side, evidence};
-pub use names::name_en;
+pub use lead::{Lead, LeadCount, LeadKind, LeadPage, LeadRequest, LeadScope, lead, lead_counts, lead_kinds, leads};
+pub use names::{name_en, region_name};
 pub use quantity::Quantity;
 pub use question::MetricRequest;
 pub use session::session;

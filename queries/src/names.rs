@@ -68,11 +68,6 @@ fn code_list(dimension: Dimension) -> Option<CodeList> {
     }
 }
 
-/// Whether a code is one of the sectors of datasets.md.
-pub(crate) fn is_sector(code: &str) -> bool {
-    SECTORS.iter().any(|(known, _, _)| *known == code)
-}
-
 /// The English name of a member, where the product knows one.
 pub fn name_en(dimension: Dimension, code: &str) -> Option<&'static str> {
     if code == UNKNOWN {
@@ -83,6 +78,15 @@ pub fn name_en(dimension: Dimension, code: &str) -> Option<&'static str> {
         other => code_list(other)?,
     };
     list.iter().find(|(known, _, _)| *known == code).map(|(_, _, english)| *english)
+}
+
+/// The Chinese name of a place; a code without a name names itself.
+///
+/// # Errors
+/// Internal.
+pub async fn region_name(release: &std::sync::Arc<anze_warehouse::Release>, code: &str) -> Result<String> {
+    let observed = crate::session::observed(release, None).await?;
+    Ok(observed.names.name(Dimension::City, code))
 }
 
 /// The names that a release's reference data gives.

@@ -75,6 +75,7 @@ async fn build(release: &Arc<Release>, until: NaiveDate) -> Result<Observed> {
     functions::register(&context, &rules, &norms)?;
     seen::register(&context, until).await?;
     marts::register(&context, until).await?;
+    crate::lead::register(&context, until)?;
     let names = Names::read(&context).await?;
     let stale_feeds = stale_feeds(&context, release.published_at()).await?;
     Ok(Observed { context, until, rules, names, stale_feeds })

@@ -2,6 +2,7 @@
 
 mod bind;
 mod fault;
+mod inlined;
 
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;

@@ -15,7 +15,8 @@ from product import micros
 
 SQL = Path(__file__).resolve().parent / "sql"
 SUBJECTS = [
-    "policies", "premiums", "services", "expenses", "claims", "accidents", "complaints", "enforcement", "reporting"
+    "policies", "premiums", "services", "expenses", "claims", "accidents", "complaints", "enforcement",
+    "reporting", "leads",
 ]
 BOOKS = {
     "book_batch": "batch_id varchar, feed_id varchar, reporter varchar, dataset varchar, state varchar, "

@@ -23,6 +23,7 @@ from typing import NamedTuple
 from answers import Oracle, empty_tables, fill
 from catalogue import METRICS, PARAMETERS
 from landed import load_all
+from leads import compare_leads
 from product import Product, Refused
 
 HERE = Path(__file__).resolve().parent
@@ -226,6 +227,9 @@ def main():
     oracle, release_day, differences = load(product, options.deployment, options.reference)
     differences.extend(compare_findings(oracle, product, release_day))
     listed, missing, compared = product.metrics(), [], 1
+    found, leads = compare_leads(oracle, product, release_day)
+    print(f"leads: {leads} compared, {len(found)} differences", flush=True)
+    differences.extend(found)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for name in options.only:
             if name not in listed:

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails its test")]
 
-mod assessed;
 mod broken_rows;
 mod delivery;
 mod deployment;

@@ -3,6 +3,8 @@
 //! Each is `live/<table>.ndjson`; a line is a row, and a later line with the same key replaces an
 //! earlier one. A torn last line (a crash while appending) is not a row.
 
+mod chained;
+
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -24,9 +26,10 @@ use crate::contract::Contract;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
 
+pub use chained::{Chain, ChainedFile};
+
 /// The system tables that are live.
-const LIVE: [&str; 9] =
-    ["access_log", "alert", "assessment", "assessment_score", "feed", "lead_review", "run", "slot", "token"];
+const LIVE: [&str; 7] = ["access_log", "alert", "feed", "lead_review", "run", "slot", "token"];
 
 /// Whether a system table is live rather than part of a release.
 pub fn is_live(table: &str) -> bool {
@@ -110,6 +113,18 @@ impl LiveFile {
             rows.insert(key, row);
         }
         Ok(rows.into_values().collect())
+    }
+
+    /// Its length in bytes: another length is another table.
+    ///
+    /// # Errors
+    /// Storage.
+    pub fn size_bytes(&self) -> Result<u64> {
+        match std::fs::metadata(&self.path) {
+            Ok(file) => Ok(file.len()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn ends_torn(&self) -> Result<bool> {

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use crate::assessments::Assessments;
 use crate::contract;
 use crate::error::{Error, ErrorKind, Result};
-use crate::live::LiveFile;
+use crate::live::{ChainedFile, LiveFile};
 use crate::publication::Writer;
 use crate::release::{Manifest, Release};
 use crate::store::Store;
@@ -121,6 +121,17 @@ impl Warehouse {
             .filter(|_| crate::live::is_live(table))
             .map(|contract| LiveFile::new(&self.store, contract))
             .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no live table {table}")))
+    }
+
+    /// The file of the access log, whose rows are chained by their hashes.
+    ///
+    /// # Errors
+    /// NotFound, where it has no contract.
+    pub fn access_log(&self) -> Result<ChainedFile> {
+        contract::builtin()
+            .system_table("access_log")
+            .map(|contract| ChainedFile::new(&self.store, contract))
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "the access log has no contract"))
     }
 
     /// Becomes the one writer, waiting for another to finish.

@@ -1,11 +1,12 @@
 //! `anze check`: everything that can be wrong before anything runs.
 
+use anze_warehouse::live::Chain;
 use anze_warehouse::{Release, Warehouse};
 use chrono::Utc;
 use serde_json::{Map, Value, json};
 
 use super::Desk;
-use crate::deployment::{catalogue, data_folder, schemes};
+use crate::deployment::{catalogue, data_folder};
 use crate::exit::{Misuse, Outcome};
 use crate::output::Report;
 use crate::settings::{PublicSettings, Settings};
@@ -32,13 +33,10 @@ pub(super) async fn run(desk: &Desk) -> anyhow::Result<Outcome> {
     }
     let data = data_folder(&desk.dir, &settings).map_err(Misuse::from_error)?;
     checked.push(Checked { what: "metrics", found: metrics(desk, &settings, &data).await });
-    if let Ok(catalogue) = catalogue(&desk.dir) {
-        let found = schemes(&desk.dir, &catalogue).map(|schemes| format!("{} schemes", schemes.schemes().len()));
-        checked.push(Checked { what: "schemes", found: found.map_err(|error| format!("{error:#}")) });
-    }
     let tokens = TokenFile::in_folder(&data.join("live")).tokens();
     let tokens = tokens.map(|tokens| format!("{} tokens", tokens.len())).map_err(|error| format!("{error:#}"));
     checked.push(Checked { what: "tokens", found: tokens });
+    checked.push(Checked { what: "access log", found: Ok(access_log(&data, &mut warnings)?) });
     let faults: Vec<String> = checked.iter().filter_map(|one| one.found.as_ref().err()).cloned().collect();
     desk.terminal.print(&report(&checked, &warnings))?;
     match (faults.as_slice(), warnings.as_slice()) {
@@ -46,6 +44,26 @@ pub(super) async fn run(desk: &Desk) -> anyhow::Result<Outcome> {
         ([], _) => Ok(Outcome::Findings),
         (faults, _) => Err(Misuse::new(faults.join("\n")).into()),
     }
+}
+
+/// Follows the chain of the access log; a break is a finding.
+fn access_log(data: &std::path::Path, warnings: &mut Vec<String>) -> anyhow::Result<String> {
+    if !data.is_dir() {
+        return Ok("nothing in it yet".to_owned());
+    }
+    Ok(match Warehouse::open(data)?.access_log()?.verify()? {
+        Chain::Whole { rows, last_hash } => {
+            let last = last_hash.map(|hash| format!(", last hash {hash}")).unwrap_or_default();
+            format!("{rows} accesses, one chain{last}")
+        }
+        Chain::Broken { line, why } => {
+            warnings.push(format!(
+                "访问日志的哈希链在第 {line} 行断开 live/access_log.ndjson: the chain breaks at line {line}: {why}; \
+                 somebody changed the log, compare it with a backup"
+            ));
+            "the chain is broken".to_owned()
+        }
+    })
 }
 
 /// Plans every metric on the newest release, or on an empty one.

@@ -9,6 +9,7 @@ use chrono::{NaiveDate, Utc};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
+use super::noted::{Handed, note};
 use super::{Desk, ReleaseArgs, pair};
 use crate::definition;
 use crate::deployment::Deployment;
@@ -140,6 +141,15 @@ impl Run {
             );
             cursor = page.get("next").and_then(Value::as_str).map(str::to_owned);
             if cursor.is_none() || left == 0 {
+                let handed = Handed {
+                    action: "evidence",
+                    dataset: None,
+                    metric: Some(&self.id),
+                    request: format!("metrics run {} --evidence {}", self.id, side.name()),
+                    release: page.get("release").and_then(Value::as_u64).unwrap_or_default(),
+                    rows: Some(rows.len()),
+                };
+                note(deployment, handed).await?;
                 return Ok(answered::evidence(page, rows));
             }
         }
@@ -173,7 +183,7 @@ async fn ask(
     }
 }
 
-fn distinct(option: &str, pairs: &[(String, String)]) -> anyhow::Result<BTreeMap<String, String>> {
+pub(super) fn distinct(option: &str, pairs: &[(String, String)]) -> anyhow::Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for (name, value) in pairs {
         if found.insert(name.clone(), value.clone()).is_some() {

@@ -6,6 +6,7 @@ use anze_warehouse::Release;
 use clap::Args;
 use futures::TryStreamExt;
 
+use super::noted::{Handed, note};
 use super::{Desk, ReleaseArgs, shell};
 use crate::deployment::Deployment;
 use crate::exit::Outcome;
@@ -44,12 +45,23 @@ pub(super) async fn print(
 ) -> anyhow::Result<()> {
     let asked = Asked { sql: sql.to_owned(), params: Default::default(), permission: Permission::operator() };
     let rows = statement::run(deployment, release, asked).await?;
+    let handed = |action, rows| Handed {
+        action,
+        dataset: None,
+        metric: None,
+        request: sql.to_owned(),
+        release: release.number(),
+        rows,
+    };
+    note(deployment, handed("sql", None)).await?;
+    let mut counted = 0;
     let schema = rows.schema();
-    let mut batches = std::pin::pin!(statement::items(rows));
+    let rows = statement::items(rows).inspect_ok(|batch| counted += batch.num_rows());
+    let mut batches = Box::pin(rows);
     let internal = |error: datafusion::arrow::error::ArrowError| Problem::internal(&error);
     match terminal.format {
         Format::Table => {
-            let batches: Vec<_> = batches.try_collect().await?;
+            let batches: Vec<_> = batches.as_mut().try_collect().await?;
             terminal.write(&table::batches(&schema, &batches).map_err(internal)?)?;
         }
         Format::Csv => {
@@ -76,5 +88,6 @@ pub(super) async fn print(
             terminal.write(writer.end())?;
         }
     }
-    Ok(())
+    drop(batches);
+    note(deployment, handed("sql_end", Some(counted))).await
 }

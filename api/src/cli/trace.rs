@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use super::noted::{Handed, note};
 use super::{Desk, ReleaseArgs};
 use crate::exit::Outcome;
 use crate::landed::{self, LandedLine};
@@ -51,6 +52,15 @@ impl Trace {
             };
             traced.push((version, line));
         }
+        let handed = Handed {
+            action: "record",
+            dataset: Some(&self.dataset),
+            metric: None,
+            request: format!("trace {} {}", self.dataset, self.key),
+            release: release.number(),
+            rows: Some(traced.len()),
+        };
+        note(&deployment, handed).await?;
         if self.raw {
             return raw(desk, traced);
         }

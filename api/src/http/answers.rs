@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::door::Caller;
 use super::format::AnswerFormat;
+use super::noting::handing_out;
 use super::state::App;
 use crate::problem::Problem;
 
@@ -104,7 +105,7 @@ impl App {
             AnswerFormat::Json => answer.json.clone(),
             AnswerFormat::Csv => Bytes::from(super::format::rows_as_csv(&answer.value)),
         };
-        Ok((headers, body).into_response())
+        Ok(handing_out((headers, body).into_response(), rows(&answer.value)))
     }
 
     /// A description: the same whatever the release, so it is there before the first one too.
@@ -141,6 +142,11 @@ impl App {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         Ok(headers)
     }
+}
+
+/// The rows of an answer: those of a list, the versions of a record, or the one thing that it is.
+fn rows(answer: &Value) -> usize {
+    ["rows", "versions"].iter().find_map(|name| answer.get(*name)?.as_array()).map_or(1, Vec::len)
 }
 
 fn etag(key: &Key, format: AnswerFormat) -> HeaderValue {

@@ -12,6 +12,7 @@ use rand::RngExt;
 use serde_json::json;
 use tracing::Instrument;
 
+use super::noting::RequestNumber;
 use super::parameters::Parameters;
 use crate::page::{self, Lang};
 use crate::problem::Problem;
@@ -31,13 +32,14 @@ const HARMLESS: [(HeaderName, &str); 6] = [
 ];
 
 /// Numbers, logs and dresses.
-pub async fn dress(request: Request, next: Next) -> Response {
+pub async fn dress(mut request: Request, next: Next) -> Response {
     let number = format!("{:016x}", rand::rng().random::<u64>());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let lang = Lang::of(&Parameters::of(request.uri().query()));
     let started = Instant::now();
     let span = tracing::info_span!("request", request.id = %number);
+    request.extensions_mut().insert(RequestNumber(number.clone()));
     let response = next.run(request).instrument(span.clone()).await;
     let status = response.status().as_u16();
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post, put};
 
 use super::door::Caller;
+use super::noting::Noted;
 use super::state::AppState;
 use crate::permission::Access;
 use crate::problem::Problem;
@@ -84,15 +85,17 @@ async fn guard(State((app, access)): State<(AppState, Access)>, mut request: Req
     let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() else {
         return Problem::internal(&"the address of the caller is unknown").into_response();
     };
+    let noted = Noted::of(&request, access);
     let caller = match app.door.caller(&app.deployment, peer, request.headers()) {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
     if let Err(denied) = caller.permission.may(access) {
-        return Problem::from(denied).into_response();
+        return noted.note(&app, &caller, Problem::from(denied).into_response()).await;
     }
-    request.extensions_mut().insert(caller);
-    next.run(request).await
+    request.extensions_mut().insert(caller.clone());
+    let response = next.run(request).await;
+    noted.note(&app, &caller, response).await
 }
 
 /// Handlers take the caller as an argument; behind an open route there is none.

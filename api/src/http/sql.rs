@@ -1,11 +1,13 @@
 //! `POST /sql`: one read-only statement, answered row by row. What breaks midway ends abnormally.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
+use chrono::Utc;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use futures::stream::BoxStream;
@@ -15,8 +17,10 @@ use serde::Deserialize;
 use super::body;
 use super::door::Caller;
 use super::format::AnswerFormat;
+use super::noting::AskedInBody;
 use super::parameters::Parameters;
 use super::state::{App, AppState};
+use crate::access_log::Accessed;
 use crate::output::{cell, csv, json};
 use crate::problem::Problem;
 use crate::release_choice::{KnownAt, ReleaseChoice};
@@ -46,12 +50,55 @@ pub async fn run(State(app): State<AppState>, caller: Caller, request: Request) 
     let choice = known_at.and_then(|known_at| ReleaseChoice::of(body.release, known_at));
     let choice = choice.map_err(|error| Problem::bad_request("bad_parameter", error))?;
     let release = app.deployment.release(choice).await?;
-    let asked = Asked { sql: body.sql, params: statement::params(&body.params)?, permission: caller.permission };
+    let statement = body.sql.clone();
+    let asked =
+        Asked { sql: body.sql, params: statement::params(&body.params)?, permission: caller.permission.clone() };
     let (schema, batches) = start(&app, asked, Arc::clone(&release)).await?;
-    let pieces = encode(format, release.number(), &schema, batches);
+    let sent = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&sent);
+    let batches = batches.inspect_ok(move |batch| {
+        counter.fetch_add(u64::try_from(batch.num_rows()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    });
+    let pieces = encode(format, release.number(), &schema, batches.boxed());
     let mut headers = app.headers(&release).await?;
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
-    Ok((headers, sendable(version, pieces).await?).into_response())
+    let pieces = noted_at_the_end(&app, &caller, &statement, release.number(), sent, pieces);
+    let mut response = (headers, sendable(version, pieces).await?).into_response();
+    response.extensions_mut().insert(AskedInBody(statement));
+    Ok(response)
+}
+
+/// The guard notes that rows begin to be handed out; how many there were is noted when all are on their way.
+fn noted_at_the_end(
+    app: &AppState,
+    caller: &Caller,
+    statement: &str,
+    release: u64,
+    sent: Arc<AtomicU64>,
+    pieces: Pieces,
+) -> Pieces {
+    let app = Arc::clone(app);
+    let mut accessed = Accessed {
+        at: Utc::now(),
+        token_id: caller.token_id.clone(),
+        role: caller.permission.role,
+        door: "http",
+        action: "sql_end",
+        dataset: None,
+        metric_id: None,
+        request: statement.to_owned(),
+        request_id: None,
+        release: Some(release),
+        rows: None,
+        outcome: "given",
+    };
+    let end = async move {
+        accessed.at = Utc::now();
+        accessed.rows = Some(sent.load(Ordering::Relaxed));
+        app.access_log.note(accessed).await
+    };
+    let end = stream::once(end).filter_map(|noted| std::future::ready(noted.err().map(Err)));
+    pieces.chain(end).boxed()
 }
 
 /// What the engine hands over: the columns first, then the rows.

@@ -11,6 +11,7 @@ use super::door::Door;
 use super::feeds::Arrivals;
 use super::freshness::Freshness;
 use super::overload::Places;
+use crate::access_log::AccessLog;
 use crate::deployment::Deployment;
 use crate::engine::Engine;
 
@@ -23,6 +24,7 @@ pub struct App {
     pub arrivals: Arrivals,
     pub door: Door,
     pub desk: RunDesk,
+    pub access_log: AccessLog,
     pub places: Places,
     /// What time it is for schedules and deadlines; in the demo it stands.
     pub clock: Arc<Clock>,
@@ -39,6 +41,9 @@ impl App {
             freshness: Freshness::default(),
             arrivals: Arrivals::default(),
             desk: RunDesk::default(),
+            access_log: AccessLog::new(
+                deployment.warehouse().access_log().expect("the access log is one of the system tables"),
+            ),
             places: Places::new(settings.server.requests),
             stopping: AtomicBool::new(false),
             engine,

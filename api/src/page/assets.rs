@@ -17,6 +17,8 @@ struct Asset {
 
 static STYLE_SHEET: LazyLock<Asset> =
     LazyLock::new(|| asset("anze", "css", "text/css; charset=utf-8", include_str!("../../assets/anze.css")));
+const BRIEF: &str = include_str!("../../assets/brief.css");
+static BRIEF_SHEET: LazyLock<Asset> = LazyLock::new(|| asset("brief", "css", "text/css; charset=utf-8", BRIEF));
 static ICON: LazyLock<Asset> =
     LazyLock::new(|| asset("icon", "svg", "image/svg+xml", include_str!("../../assets/icon.svg")));
 
@@ -30,6 +32,16 @@ pub fn style_sheet() -> &'static str {
     &STYLE_SHEET.address
 }
 
+/// Address of the style sheet of the brief.
+pub fn brief_sheet() -> &'static str {
+    &BRIEF_SHEET.address
+}
+
+/// The style sheet of the brief itself, for a file that needs nothing else.
+pub fn brief_style() -> &'static str {
+    BRIEF
+}
+
 /// Address of the icon.
 pub fn icon() -> &'static str {
     &ICON.address
@@ -37,7 +49,8 @@ pub fn icon() -> &'static str {
 
 /// `GET /assets/{file}`
 pub async fn show(Path(file): Path<String>) -> Result<Response, Problem> {
-    let known = [&*STYLE_SHEET, &*ICON].into_iter().find(|asset| asset.address.ends_with(&format!("/{file}")));
+    let known =
+        [&*STYLE_SHEET, &*BRIEF_SHEET, &*ICON].into_iter().find(|asset| asset.address.ends_with(&format!("/{file}")));
     let asset = known.ok_or_else(|| Problem::not_found("no_such_asset", format!("there is no `{file}`")))?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type)),

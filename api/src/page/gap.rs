@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::answer::standing;
 use super::standing::standing as head;
 use super::{Address, Frame, Lang, figure};
-use crate::http::{AppState, Ask, Asked, Caller, Parameters, question};
+use crate::http::{AppState, Ask, Asked, Caller, Parameters, handing_out, question};
 use crate::permission::Access;
 use crate::problem::Problem;
 
@@ -30,8 +30,8 @@ pub async fn show(
     let granted = question.granted(&app.deployment, &caller.permission).await?;
     let release = Arc::clone(granted.release());
     let ask = Ask { release: &release, request: granted.canonical(), caller: &caller };
-    let page = app.answer(&ask, granted.answer()).await?;
-    let page = page.value.as_object().ok_or_else(|| Problem::internal(&"a page of evidence is no object"))?;
+    let answer = app.answer(&ask, granted.answer()).await?;
+    let answer = answer.value.as_object().ok_or_else(|| Problem::internal(&"a page of evidence is no object"))?;
     let metric = app.deployment.catalogue().metric(&id);
     let title = metric.map_or(id.as_str(), |metric| lang.pick(&metric.title, &metric.title_en));
     let heading = format!("{title} · {}", side_name(&side, lang));
@@ -52,15 +52,16 @@ pub async fn show(
                 }
             }
         }
-        (table(page, may_see_records, may_see_lines, lang))
-        @if let Some(next) = page.get("next").and_then(Value::as_str) {
+        (table(answer, may_see_records, may_see_lines, lang))
+        @if let Some(next) = answer.get("next").and_then(Value::as_str) {
             p.next { a rel="next" href=(here.clone().replacing("cursor", next).to(lang)) { (lang.pick("下一页", "Next page")) " →" } }
         }
         p.out { a href=(Address::of("/").to(lang)) { (lang.pick("回到首页", "To the first page")) } }
     };
     let head = head(&app, lang).await?;
     let page = Frame { lang, title: &heading, here: &here, standing: head }.around(&main);
-    Ok(Html(page.into_string()).into_response())
+    let rows = answer.get("rows").and_then(Value::as_array).map_or(0, Vec::len);
+    Ok(handing_out(Html(page.into_string()).into_response(), rows))
 }
 
 fn table(page: &Map<String, Value>, may_see_records: bool, may_see_lines: bool, lang: Lang) -> Markup {

@@ -50,6 +50,9 @@ pub async fn show(State(app): State<AppState>, caller: Caller, RawQuery(query): 
     let main = html! {
         h1 { (lang.pick("全省安全生产责任保险运行情况", "Work-safety liability insurance in the province")) }
         @if !fresh.late_feeds.is_empty() { (late(fresh.late_feeds.len(), lang)) }
+        @if caller.permission.may(Access::Leads).is_ok() {
+            p { a href=(Address::of("/leads").to(lang)) { (lang.pick("执法线索", "Leads for enforcement")) } }
+        }
         (coverage::section(&by_city, &total, &trend, viewer))
         (claims::section(&claims, claims_by, viewer))
         (spend::section(&spend, viewer))

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use super::record::state_name;
 use super::standing::{moment, standing, zone};
 use super::{Address, Frame, Lang, figure};
-use crate::http::{AppState, Caller, Parameters};
+use crate::http::{AppState, Caller, Parameters, handing_out};
 use crate::landed::{self, LandedLine, Outcome};
 use crate::output::shown;
 use crate::problem::Problem;
@@ -57,7 +57,8 @@ pub async fn show(
     };
     let here = Address::joined(&["batches", &batch, "rows", &row]);
     let standing = standing(&app, lang).await?;
-    Ok(Html(Frame { lang, title: &title, here: &here, standing }.around(&main).into_string()).into_response())
+    let page = Frame { lang, title: &title, here: &here, standing }.around(&main);
+    Ok(handing_out(Html(page.into_string()).into_response(), 1))
 }
 
 fn outcome(line: &LandedLine, lang: Lang) -> Markup {

@@ -27,6 +27,11 @@ impl Address {
         Self { path: path.to_owned(), parameters: pairs.filter(|(name, _)| name != "lang").collect() }
     }
 
+    /// Another page with the same parameters.
+    pub fn at(self, parts: &[&str]) -> Self {
+        Self { path: Self::joined(parts).path, ..self }
+    }
+
     /// The same with one more parameter.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.parameters.push((name.to_owned(), value.to_owned()));

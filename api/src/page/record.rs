@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::standing::{moment, standing, zone};
 use super::{Address, Frame, Lang};
-use crate::http::{AppState, Caller, Parameters};
+use crate::http::{AppState, Caller, Parameters, handing_out};
 use crate::output::shown;
 use crate::permission::Access;
 use crate::problem::Problem;
@@ -91,7 +91,8 @@ pub async fn show(
     };
     let here = Address::joined(&["records", &dataset, &key]);
     let standing = standing(&app, lang).await?;
-    Ok(Html(Frame { lang, title: &title, here: &here, standing }.around(&main).into_string()).into_response())
+    let page = Frame { lang, title: &title, here: &here, standing }.around(&main);
+    Ok(handing_out(Html(page.into_string()).into_response(), found.versions.len()))
 }
 
 /// The version before one, of the same record.

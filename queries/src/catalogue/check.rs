@@ -12,7 +12,7 @@ use crate::question::{MetricRequest, Question};
 use crate::session;
 
 impl Catalogue {
-    /// Plans every metric against a release; an empty one ([`Release::in_memory`]) will do.
+    /// Plans every metric, and every kind of lead, against a release; an empty one ([`Release::in_memory`]) will do.
     ///
     /// # Errors
     /// Catalogue, with the SQL file and, where the parser or planner says, line and column; or with
@@ -21,7 +21,7 @@ impl Catalogue {
         for metric in self.metrics() {
             check(self, metric, release).await?;
         }
-        Ok(())
+        crate::lead::check(release).await
     }
 }
 

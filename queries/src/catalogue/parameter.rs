@@ -42,7 +42,7 @@ pub struct Parameter {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ParameterEntry {
+pub(crate) struct ParameterEntry {
     #[serde(rename = "type")]
     kind: ParameterType,
     default: toml::Value,
@@ -54,7 +54,7 @@ pub(super) struct ParameterEntry {
 
 impl Parameter {
     /// Reads a declaration; the message of an error names the parameter.
-    pub(super) fn declared(name: String, entry: ParameterEntry) -> Result<Self, String> {
+    pub(crate) fn declared(name: String, entry: ParameterEntry) -> Result<Self, String> {
         let value = |key: &str, value: toml::Value| {
             let text = match value {
                 toml::Value::String(text) => text,
@@ -79,11 +79,6 @@ impl Parameter {
         };
         parameter.within(default)?;
         Ok(parameter)
-    }
-
-    /// Its default as a person types it.
-    pub(crate) fn default_text(&self) -> String {
-        text(&self.default)
     }
 
     /// Reads a value from a question.

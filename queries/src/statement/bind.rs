@@ -88,8 +88,23 @@ impl Statement {
     }
 }
 
+impl Statement {
+    /// Puts values in the place of those placeholders that have one; the others stay.
+    pub(crate) fn bind_known(mut self, values: &BTreeMap<String, Value>) -> Self {
+        if let Some(tree) = inner_mut(&mut self.parsed) {
+            let _: ControlFlow<()> = visit_expressions_mut(tree, |expr| {
+                if let Some(value) = placeholder(expr).and_then(|(name, _)| values.get(name)) {
+                    *expr = literal(value);
+                }
+                ControlFlow::Continue(())
+            });
+        }
+        self
+    }
+}
+
 /// The standard statement inside; the engine's own commands hold no expression of ours.
-fn inner(parsed: &Parsed) -> Option<&ast::Statement> {
+pub(super) fn inner(parsed: &Parsed) -> Option<&ast::Statement> {
     match parsed {
         Parsed::Statement(statement) => Some(statement),
         Parsed::Explain(explain) => inner(&explain.statement),
@@ -97,7 +112,7 @@ fn inner(parsed: &Parsed) -> Option<&ast::Statement> {
     }
 }
 
-fn inner_mut(parsed: &mut Parsed) -> Option<&mut ast::Statement> {
+pub(super) fn inner_mut(parsed: &mut Parsed) -> Option<&mut ast::Statement> {
     match parsed {
         Parsed::Statement(statement) => Some(statement),
         Parsed::Explain(explain) => inner_mut(&mut explain.statement),

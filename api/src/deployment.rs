@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use anze_ingest::feed::Feeds;
 use anze_queries::{Catalogue, QueryLimits};
+use anze_warehouse::reading::Reading;
 use anze_warehouse::session::Limits;
 use anze_warehouse::{Release, Warehouse};
 use sha2::{Digest, Sha256};
@@ -43,8 +44,8 @@ impl Deployment {
     pub fn with_settings(dir: &Path, settings: Settings) -> anyhow::Result<Self> {
         let catalogue = Arc::new(catalogue(dir)?);
         let data = data_folder(dir, &settings)?;
-        let warehouse =
-            Warehouse::open(&data).with_context(|| format!("cannot open the warehouse in {}", data.display()))?;
+        let warehouse = Warehouse::open_for(&data, reading(&settings))
+            .with_context(|| format!("cannot open the warehouse in {}", data.display()))?;
         let tokens = TokenFile::in_folder(&data.join("live"));
         let definitions = definitions(&catalogue, &settings);
         let newest = Mutex::new(None);
@@ -83,7 +84,7 @@ impl Deployment {
 
     /// What one reading of tables may use.
     pub fn limits(&self) -> Limits {
-        Limits { memory_bytes: self.settings.query.memory.size(), ..Limits::default() }
+        reading(&self.settings).limits
     }
 
     /// What one statement may use.
@@ -173,7 +174,16 @@ fn definitions(catalogue: &Catalogue, settings: &Settings) -> [u8; 32] {
         add(&metric.sql);
     }
     settings.public.metrics.iter().for_each(|metric| add(metric));
+    add(&settings.deployment.province);
     hash.finalize().into()
+}
+
+/// How releases are read, metrics included.
+fn reading(settings: &Settings) -> Reading {
+    Reading {
+        limits: Limits { memory_bytes: settings.query.memory.size(), ..Limits::default() },
+        province: settings.deployment.province.clone(),
+    }
 }
 
 /// The built-in metrics and those of the deployment.

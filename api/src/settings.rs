@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anze_ingest::run::FetchLimits;
 use anze_ingest::span::Span;
+use anze_warehouse::reading::Reading;
 use serde::Deserialize;
 
 pub use alerts::AlertSettings;
@@ -25,12 +26,38 @@ pub const FILE_NAME: &str = "anze.toml";
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    pub deployment: DeploymentSettings,
     pub server: ServerSettings,
     pub public: PublicSettings,
     pub data: DataSettings,
     pub query: QuerySettings,
     pub schedule: ScheduleSettings,
     pub alerts: AlertSettings,
+}
+
+/// Whose deployment it is.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeploymentSettings {
+    /// Code of the province, six digits that end in 0000; figures without a place are judged by its rules.
+    pub province: String,
+}
+
+impl Default for DeploymentSettings {
+    fn default() -> Self {
+        Self { province: Reading::default().province }
+    }
+}
+
+impl DeploymentSettings {
+    fn fault(&self) -> Option<&'static str> {
+        let code = self.province.as_bytes();
+        let is_sound = code.len() == 6
+            && code.iter().all(u8::is_ascii_digit)
+            && code.ends_with(b"0000")
+            && !code.starts_with(b"0");
+        (!is_sound).then_some("is no code of a province; write six digits that end in 0000, such as \"330000\"")
+    }
 }
 
 /// The endpoint: where it listens and who a caller without a token is.
@@ -178,6 +205,9 @@ impl Settings {
         if let Some((section, key, _)) = positive.into_iter().find(|(_, _, value)| *value == 0) {
             return refuse(section, key, "must be at least 1");
         }
+        if let Some(message) = self.deployment.fault() {
+            return refuse("deployment", "province", message);
+        }
         if self.query.deadline.0.is_zero() {
             return refuse("query", "deadline", "must be more than nothing");
         }
@@ -210,6 +240,8 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let text = r#"
+            [deployment]
+            province = "320000"
             [server]
             bind = "0.0.0.0:9000"
             loopback_role = "admin"
@@ -234,6 +266,7 @@ mod tests {
             webhook = "https://hooks.example.gov.cn/anze"
         "#;
         let settings = Settings::parse(text).unwrap();
+        assert_eq!(settings.deployment.province, "320000");
         assert_eq!(settings.query.memory.bytes(), 2 << 30);
         assert_eq!(settings.query.deadline.0.as_secs(), 90);
         assert_eq!(settings.schedule.timezone, chrono_tz::Asia::Shanghai);
@@ -306,6 +339,15 @@ mod tests {
     fn a_value_that_cannot_work_is_refused_at_its_line() {
         let text = refusal("[query]\nrows = 0\n");
         assert!(text.starts_with("anze.toml:2: [query] rows: must be at least 1\n  2 | rows = 0"), "{text}");
+    }
+
+    #[test]
+    fn a_code_that_is_no_province_is_refused_at_its_line() {
+        assert_eq!(Settings::default().deployment.province, "330000");
+        for wrong in ["33", "330100", "000000", "3300000", "zj0000"] {
+            let text = refusal(&format!("[deployment]\nprovince = \"{wrong}\"\n"));
+            assert!(text.starts_with("anze.toml:2: [deployment] province: is no code of a province"), "{text}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::groups::{Group, groups};
 use crate::quantity::{number, quotient};
 use crate::question::{MetricRequest, Question};
-use crate::rule_book::{PROVINCE, VALUE_SCALE};
+use crate::rule_book::VALUE_SCALE;
 use crate::session::{self, Observed};
 use crate::span::{Month, Span};
 
@@ -156,7 +156,7 @@ fn target(question: &Question<'_>, observed: &Observed, span: &Span, members: &[
         let member = members.iter().find(|member| member.dimension == dimension);
         member.map(|member| member.code.as_str()).or_else(|| question.filter(dimension))
     };
-    let region = of(Dimension::County).or_else(|| of(Dimension::City)).unwrap_or(PROVINCE);
+    let region = of(Dimension::County).or_else(|| of(Dimension::City)).unwrap_or(observed.province.code());
     let day = Date32Type::from_naive_date(span.last_day());
     let id = format!("target.{}", question.metric.id);
     let rule = observed.rules.find(&id, Some(region), of(Dimension::Sector), day)?;

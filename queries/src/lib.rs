@@ -17,6 +17,7 @@ mod groups;
 mod handworked;
 mod lead;
 mod names;
+mod province;
 mod quantity;
 mod question;
 mod rule_book;

@@ -7,7 +7,7 @@ use chrono::{Datelike, Days, NaiveDate};
 use crate::catalogue::{Catalogue, Kind, Metric};
 use crate::dimension::{Dimension, UNKNOWN};
 use crate::error::{Error, Result};
-use crate::rule_book::PROVINCE;
+use crate::province::Province;
 use crate::session::Observed;
 use crate::span::Span;
 use crate::statement::Value;
@@ -41,6 +41,7 @@ pub(crate) struct Question<'a> {
     pub(crate) by: Vec<Dimension>,
     pub(crate) span: Span,
     pub(crate) until: NaiveDate,
+    pub(crate) province: Province,
     pub(crate) filters: Vec<(Dimension, String)>,
     pub(crate) params: BTreeMap<String, Value>,
 }
@@ -56,6 +57,7 @@ impl<'a> Question<'a> {
             by: by(metric, &request.by)?,
             span: span(metric, request, observed.until)?,
             until: observed.until,
+            province: observed.province.clone(),
             filters: filters(metric, request, observed)?,
             params: params(metric, &request.params)?,
             metric,
@@ -66,7 +68,7 @@ impl<'a> Question<'a> {
     /// deployment's.
     pub(crate) fn values(&self, span: &Span) -> BTreeMap<String, Value> {
         let mut values = self.params.clone();
-        values.insert("province".to_owned(), Value::Text(PROVINCE.to_owned()));
+        values.insert("province".to_owned(), self.province.value());
         let mut day = |name: &str, day: NaiveDate| values.insert(name.to_owned(), Value::Date(day));
         day("observed_until", self.until);
         match span {

@@ -16,8 +16,6 @@ use crate::error::Result;
 const NATION: &str = "000000";
 /// Stands for the region of a service norm that has none: it holds everywhere.
 const EVERYWHERE: &str = "";
-/// The deployment's province: figures without a place are judged by its rules.
-pub(crate) const PROVINCE: &str = "330000";
 /// Digits after the point of a rule's value.
 pub(crate) const VALUE_SCALE: i8 = 6;
 /// Digits of a rule's value.

@@ -8,13 +8,13 @@ mod seen;
 use std::sync::Arc;
 
 use anze_warehouse::Release;
-use anze_warehouse::session::Limits;
 use chrono::NaiveDate;
 use datafusion::prelude::SessionContext;
 
 use crate::error::{Error, Result};
 use crate::functions;
 use crate::names::Names;
+use crate::province::Province;
 use crate::rule_book::RuleBook;
 use crate::stale::stale_feeds;
 
@@ -24,6 +24,8 @@ pub(crate) struct Observed {
     pub(crate) context: SessionContext,
     /// The observation day.
     pub(crate) until: NaiveDate,
+    /// The deployment's province.
+    pub(crate) province: Province,
     /// The rules of the release.
     pub(crate) rules: Arc<RuleBook>,
     /// Names of regions, sectors, insurers and agencies.
@@ -60,10 +62,12 @@ pub(crate) async fn observed(release: &Arc<Release>, observed_until: Option<Naiv
 }
 
 async fn build(release: &Arc<Release>, until: NaiveDate) -> Result<Observed> {
-    let context = release.session(&Limits::default())?;
+    let context = release.session(&release.reading().limits)?;
+    let province = Province::of_reading(release.reading());
     {
         let state = context.state_ref();
         let mut state = state.write();
+        province.clone().tell(state.config_mut());
         let options = state.config_mut().options_mut();
         // Faults then carry their line and column.
         options.sql_parser.collect_spans = true;
@@ -74,9 +78,9 @@ async fn build(release: &Arc<Release>, until: NaiveDate) -> Result<Observed> {
     let norms = Arc::new(RuleBook::norms(&context).await?);
     functions::register(&context, &rules, &norms)?;
     seen::register(&context, until).await?;
-    marts::register(&context, until).await?;
+    marts::register(&context, until, &province).await?;
     crate::lead::register(&context, until)?;
     let names = Names::read(&context).await?;
     let stale_feeds = stale_feeds(&context, release.published_at()).await?;
-    Ok(Observed { context, until, rules, names, stale_feeds })
+    Ok(Observed { context, until, province, rules, names, stale_feeds })
 }

@@ -10,6 +10,7 @@ pub mod functions;
 pub mod lineage;
 pub mod live;
 pub mod publication;
+pub mod reading;
 pub mod reference;
 pub mod release;
 pub mod session;

@@ -226,7 +226,8 @@ impl Publication<'_> {
                 versions.push(self.writer.warehouse.table_version(name, *version).await?);
             }
         }
-        Release::new(self.writer.warehouse.store(), self.manifest.clone(), versions)
+        let warehouse = &self.writer.warehouse;
+        Release::new(warehouse.store(), self.manifest.clone(), versions, warehouse.reading())
     }
 }
 

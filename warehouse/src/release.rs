@@ -20,6 +20,7 @@ pub(crate) use scan::ParquetTable;
 use crate::contract::{self, Contract, Contracts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::live::LiveTable;
+use crate::reading::Reading;
 use crate::session::CATALOG;
 use crate::store::Store;
 use crate::table::{TableKind, TableName, TableVersion};
@@ -31,11 +32,17 @@ pub struct Release {
     tables: Vec<(TableName, Arc<dyn TableProvider>)>,
     versions: Vec<TableVersion>,
     store: Option<Store>,
+    reading: Arc<Reading>,
 }
 
 impl Release {
     /// Puts a release together from its manifest and the versions of its tables.
-    pub(crate) fn new(store: &Store, manifest: Manifest, versions: Vec<TableVersion>) -> Result<Self> {
+    pub(crate) fn new(
+        store: &Store,
+        manifest: Manifest,
+        versions: Vec<TableVersion>,
+        reading: &Arc<Reading>,
+    ) -> Result<Self> {
         let contracts = contract::builtin();
         let mut tables: Vec<(TableName, Arc<dyn TableProvider>)> = Vec::new();
         for (name, schema) in release_tables(contracts) {
@@ -48,7 +55,7 @@ impl Release {
         for (name, contract) in live_tables(contracts) {
             tables.push((name, Arc::new(LiveTable::new(store, contract))));
         }
-        Ok(Self { manifest, tables, versions, store: Some(store.clone()) })
+        Ok(Self { manifest, tables, versions, store: Some(store.clone()), reading: Arc::clone(reading) })
     }
 
     /// A release whose rows are in memory, for tests: tables not named are empty.
@@ -74,7 +81,7 @@ impl Release {
             tables.push((name, Arc::new(MemTable::try_new(scan::readable(&schema), vec![batches])?)));
         }
         let manifest = Manifest::first(day);
-        Ok(Arc::new(Self { manifest, tables, versions: Vec::new(), store: None }))
+        Ok(Arc::new(Self { manifest, tables, versions: Vec::new(), store: None, reading: Arc::default() }))
     }
 
     /// Number of the release, from 1.
@@ -95,6 +102,11 @@ impl Release {
     /// What the release names.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// How its deployment reads it.
+    pub fn reading(&self) -> &Reading {
+        &self.reading
     }
 
     /// The versions of the tables with rows.

@@ -14,6 +14,7 @@ use crate::contract;
 use crate::error::{Error, ErrorKind, Result};
 use crate::live::{ChainedFile, LiveFile};
 use crate::publication::Writer;
+use crate::reading::Reading;
 use crate::release::{Manifest, Release};
 use crate::store::Store;
 use crate::table::{TableLog, TableName, TableVersion};
@@ -27,6 +28,7 @@ const OPEN_RELEASES: usize = 16;
 #[derive(Debug)]
 pub struct Warehouse {
     store: Store,
+    reading: Arc<Reading>,
     open: Mutex<Vec<Arc<Release>>>,
     versions: Mutex<HashMap<(TableName, u64), TableVersion>>,
 }
@@ -37,13 +39,27 @@ impl Warehouse {
     /// # Errors
     /// Storage, where the folder cannot be used.
     pub fn open(folder: &Path) -> Result<Arc<Self>> {
+        Self::open_for(folder, Reading::default())
+    }
+
+    /// The same for a deployment that says how its releases are read.
+    ///
+    /// # Errors
+    /// Storage, where the folder cannot be used.
+    pub fn open_for(folder: &Path, reading: Reading) -> Result<Arc<Self>> {
         let store = Store::folder(folder)?;
-        Ok(Arc::new(Self { store, open: Mutex::default(), versions: Mutex::default() }))
+        let reading = Arc::new(reading);
+        Ok(Arc::new(Self { store, reading, open: Mutex::default(), versions: Mutex::default() }))
     }
 
     /// Where it lies.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// How its releases are read.
+    pub(crate) fn reading(&self) -> &Arc<Reading> {
+        &self.reading
     }
 
     /// The assessments kept beside the tables, and the releases they need.
@@ -78,7 +94,7 @@ impl Warehouse {
             })?;
             versions.push(self.table_version(name, *version).await?);
         }
-        let release = Arc::new(Release::new(&self.store, manifest, versions)?);
+        let release = Arc::new(Release::new(&self.store, manifest, versions, &self.reading)?);
         self.remember(&release);
         Ok(Some(release))
     }

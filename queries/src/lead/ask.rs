@@ -14,7 +14,7 @@ use super::family::Family;
 use crate::catalogue::Kind;
 use crate::dimension::UNKNOWN;
 use crate::error::{Error, Result};
-use crate::rule_book::PROVINCE;
+use crate::province::Province;
 use crate::statement::Value;
 use crate::suggestion::did_you_mean;
 
@@ -141,7 +141,12 @@ impl LeadRequest {
 impl LeadDays {
     /// The values of a family's placeholders. Inside a family of a day, a metric of a period is asked for
     /// the year to date; inside one of a period, a metric of a day is asked for its last day.
-    pub(super) fn values(&self, family: &Family, given: &BTreeMap<String, String>) -> Result<BTreeMap<String, Value>> {
+    pub(super) fn values(
+        &self,
+        family: &Family,
+        given: &BTreeMap<String, String>,
+        province: &Province,
+    ) -> Result<BTreeMap<String, Value>> {
         let (as_of, from, to) = match family.span {
             Kind::AsOf => (self.as_of, new_year(self.as_of), day_after(self.as_of)),
             Kind::Period => (day_before(self.to).min(self.until), self.from, self.to),
@@ -160,7 +165,7 @@ impl LeadDays {
             Ok((param.name.clone(), value))
         });
         let mut values: BTreeMap<String, Value> = params.collect::<Result<_>>()?;
-        values.insert("province".to_owned(), Value::Text(PROVINCE.to_owned()));
+        values.insert("province".to_owned(), province.value());
         for (name, day) in [("as_of", as_of), ("from", from), ("to", to), ("observed_until", self.until)] {
             values.insert(name.to_owned(), Value::Date(day));
         }

@@ -87,7 +87,9 @@ pub(crate) async fn check(release: &Arc<Release>) -> Result<()> {
     let days = LeadRequest::default().days(observed.until)?;
     for family in families()? {
         let planned = async {
-            let frame = rows::of_family(&observed.context, family, &days.values(family, &BTreeMap::new())?).await?;
+            let frame =
+                rows::of_family(&observed.context, family, &days.values(family, &BTreeMap::new(), &observed.province)?)
+                    .await?;
             Ok::<_, Error>(observed.context.state().optimize(frame.logical_plan())?)
         };
         planned.await.map_err(|error| family.fault(&error))?;

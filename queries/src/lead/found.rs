@@ -23,6 +23,7 @@ use super::rows;
 use crate::dimension::{Dimension, UNKNOWN};
 use crate::error::{Error, Result};
 use crate::evidence::MOST_ROWS;
+use crate::province::Province;
 use crate::session::{self, Observed};
 
 /// One lead, as it is handed out.
@@ -228,13 +229,14 @@ async fn asked(request: &LeadRequest, observed: &Observed) -> Result<DataFrame> 
         None if !request.params.is_empty() => {
             return Err(Error::question("parameters belong to a kind; name one"));
         }
-        None => {
-            families()?.iter().map(|family| with_values(family, &days, &request.params)).collect::<Result<Vec<_>>>()?
-        }
+        None => families()?
+            .iter()
+            .map(|family| with_values(family, &days, &request.params, &observed.province))
+            .collect::<Result<Vec<_>>>()?,
         Some(kind) => {
             let family = family_of(kind)?;
             request.fits(family)?;
-            vec![with_values(family, &days, &request.params)?]
+            vec![with_values(family, &days, &request.params, &observed.province)?]
         }
     };
     let mut frame = rows::of_families(&observed.context, &families, request.reviewed_until).await?;
@@ -249,8 +251,13 @@ async fn asked(request: &LeadRequest, observed: &Observed) -> Result<DataFrame> 
 
 type WithValues = (&'static Family, BTreeMap<String, crate::statement::Value>);
 
-fn with_values(family: &'static Family, days: &LeadDays, params: &BTreeMap<String, String>) -> Result<WithValues> {
-    Ok((family, days.values(family, params)?))
+fn with_values(
+    family: &'static Family,
+    days: &LeadDays,
+    params: &BTreeMap<String, String>,
+    province: &Province,
+) -> Result<WithValues> {
+    Ok((family, days.values(family, params, province)?))
 }
 
 /// What pages are ordered by: since when; unknown comes first.

@@ -22,6 +22,7 @@ use super::columns::{self, KIND};
 use super::family::{Family, families};
 use super::rows;
 use crate::error::Result;
+use crate::province::Province;
 
 /// Registers the view for an observation day.
 pub(crate) fn register(session: &SessionContext, until: NaiveDate) -> Result<()> {
@@ -87,7 +88,8 @@ impl LeadTable {
         if chosen.is_empty() {
             chosen.extend(families()?.first());
         }
-        let chosen = chosen.into_iter().map(|family| Ok((family, days.values(family, &BTreeMap::new())?)));
+        let province = Province::of(&session.copied_config());
+        let chosen = chosen.into_iter().map(|family| Ok((family, days.values(family, &BTreeMap::new(), &province)?)));
         let mut frame = rows::of_families(session, &chosen.collect::<Result<Vec<_>>>()?, None).await?;
         for filter in filters {
             frame = frame.filter(filter.clone())?;

@@ -9,15 +9,13 @@ use datafusion::prelude::SessionContext;
 
 use crate::embedded;
 use crate::error::{Error, ErrorKind, Result};
-use crate::rule_book::PROVINCE;
+use crate::province::Province;
 use crate::statement::{Statement, Value};
 
 /// Registers every mart in the default schema, each after those it reads.
-pub(super) async fn register(session: &SessionContext, until: NaiveDate) -> Result<()> {
-    let values = BTreeMap::from([
-        ("observed_until".to_owned(), Value::Date(until)),
-        ("province".to_owned(), Value::Text(PROVINCE.to_owned())),
-    ]);
+pub(super) async fn register(session: &SessionContext, until: NaiveDate, province: &Province) -> Result<()> {
+    let values =
+        BTreeMap::from([("observed_until".to_owned(), Value::Date(until)), ("province".to_owned(), province.value())]);
     let mut waiting = Vec::new();
     for (file, sql) in embedded::MARTS {
         let Some(name) = file.strip_suffix(".sql") else { continue };

@@ -9,6 +9,7 @@ mod json;
 mod mapped;
 mod ndjson;
 mod parquet;
+mod other_workbooks;
 mod workbook;
 mod workbooks;
 

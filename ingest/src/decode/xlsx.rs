@@ -6,6 +6,7 @@
 
 mod book;
 mod header;
+mod old;
 mod parts;
 mod value;
 

@@ -4,6 +4,7 @@ use std::io::{Cursor, Read, Seek};
 
 use calamine::{Data, Dimensions, Reader, Sheet, Xls, XlsError, Xlsb, XlsbError, Xlsx, XlsxError};
 
+use super::old;
 use super::parts::{self, Parts};
 use super::value::Given;
 use crate::decode::failure::{DecodeError, FileRefused, Rule};
@@ -66,6 +67,7 @@ impl Book {
         if memchr::memmem::find(&bytes, &locked).is_some() {
             return Err(has_password().into());
         }
+        old::examine(&bytes)?;
         Ok(Self::Xls(Box::new(Xls::new(Cursor::new(bytes)).map_err(xls)?)))
     }
 

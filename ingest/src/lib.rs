@@ -4,6 +4,8 @@ pub mod books;
 pub mod check;
 pub mod clock;
 pub mod decode;
+#[cfg(test)]
+mod desk;
 pub mod digest;
 pub mod error;
 pub mod feed;

@@ -17,8 +17,8 @@ pub(crate) fn is_code_list(dataset: &str) -> bool {
     matches!(dataset, "region" | "sector" | "insurer")
 }
 
-/// Replays the rows that were held for a code that the publication knows by now. A batch that was
-/// held whole is judged again, once a row of it is good.
+/// Replays the rows that were held for a code that the publication knows by now. A batch that is held
+/// whole waits for a person, whatever its rows were held for (decision 0030).
 ///
 /// # Errors
 /// Warehouse: the publication must not be published.
@@ -40,11 +40,8 @@ pub(crate) async fn replay_arrived(
         !failures.is_empty() && failures.iter().all(|failure| codes.answers(&failure.rule, &failure.message_en))
     };
     held.retain(|batch_id, rows| {
-        if whole.contains(batch_id) {
-            return rows.iter().any(answered);
-        }
         rows.retain(answered);
-        !rows.is_empty()
+        !rows.is_empty() && !whole.contains(batch_id)
     });
     if held.is_empty() {
         return Ok(Settlement::default());

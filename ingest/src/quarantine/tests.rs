@@ -1,104 +1,11 @@
 //! Held records from the file that brought them to the release that has them.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::sync::Arc;
-use std::time::Duration;
 
-use anze_warehouse::Warehouse;
-use anze_warehouse::publication::Writer;
-use anze_warehouse::session::Limits;
-use anze_warehouse::warehouse::Holder;
-use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
-use tempfile::TempDir;
-
-use super::{DiscardAsk, ReplayAsk, ReplayReport, RuleCount};
-use crate::clock::Clock;
+use super::{DiscardAsk, ReplayAsk, RuleCount};
+use crate::desk::Desk;
 use crate::error::ErrorKind;
-use crate::feed::Feeds;
-use crate::run::{BackfillAsk, Ingest, Job, Publish, RunReport};
-
-/// A deployment in a folder, with a clock that moves an hour with every run.
-struct Desk {
-    folder: TempDir,
-    warehouse: Arc<Warehouse>,
-    clock: Arc<Clock>,
-    writer: Writer,
-}
-
-impl Desk {
-    async fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("data")).unwrap();
-        let warehouse = Warehouse::open(&folder.path().join("data")).unwrap();
-        let holder = Holder { what: "test".to_owned(), process: 1, address: None, secret: None };
-        let writer = warehouse.writer(&holder, Duration::from_secs(1)).await.unwrap();
-        let clock = Arc::new(Clock::at("2026-03-02T00:00:00Z".parse().unwrap()));
-        Self { folder, warehouse, clock, writer }
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.folder.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    /// A feed of files in `inbox/<dataset>`, of which a fifth may be held.
-    fn feed(&self, dataset: &str, mode: &str, columns: &str) {
-        fs::create_dir_all(self.folder.path().join("inbox").join(dataset)).unwrap();
-        let text = format!(
-            "dataset = \"{dataset}\"\nreporter = \"YJT\"\nmode = \"{mode}\"\n[source]\nkind = \"directory\"\n\
-             path = \"inbox/{dataset}\"\n[format]\nkind = \"csv\"\n[columns]\n{columns}\n\
-             [contract]\nmax_quarantined = \"20%\"\n"
-        );
-        self.write(&format!("feeds/{dataset}.toml"), &text);
-    }
-
-    fn ingest(&self) -> Ingest {
-        let feeds = Feeds::load(self.folder.path()).unwrap();
-        Ingest::open(Arc::clone(&self.warehouse), self.folder.path(), feeds, Arc::clone(&self.clock)).unwrap()
-    }
-
-    async fn run(&self) -> RunReport {
-        let ingest = self.ingest();
-        ingest.prepare(&self.writer).await.unwrap();
-        let jobs = ingest.feeds().iter().map(|feed| Job { feed: Arc::clone(feed), slot_at: None }).collect();
-        let report = ingest.run(&self.writer, jobs, "test", Publish::Once).await.unwrap();
-        assert!(report.failures.is_empty(), "{:?}", report.failures);
-        self.clock.set(self.clock.now() + chrono::Duration::hours(1));
-        report
-    }
-
-    async fn replay(&self, ask: &ReplayAsk) -> ReplayReport {
-        self.ingest().replay(&self.writer, ask, "zhang").await.unwrap()
-    }
-
-    /// The rows of a statement, cells between spaces.
-    async fn sql(&self, sql: &str) -> String {
-        let release = self.warehouse.latest().await.unwrap().unwrap();
-        let session = release.session(&Limits::default()).unwrap();
-        let options = FormatOptions::default().with_null("-");
-        let mut text = String::new();
-        for batch in session.sql(sql).await.unwrap().collect().await.unwrap() {
-            let columns: Vec<_> =
-                batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
-            for row in 0..batch.num_rows() {
-                let cells: Vec<String> = columns.iter().map(|column| column.value(row).to_string()).collect();
-                writeln!(text, "{}", cells.join(" ")).unwrap();
-            }
-        }
-        text.trim_end().to_owned()
-    }
-
-    /// Read, accepted, superseded, unchanged, held and state of the batches of a feed, by object.
-    async fn batches(&self, feed: &str) -> String {
-        self.sql(&format!(
-            "select rows_read, rows_accepted, rows_superseded, rows_unchanged, rows_quarantined, state \
-             from system.batch where feed_id = '{feed}' order by object"
-        ))
-        .await
-    }
-}
+use crate::run::BackfillAsk;
 
 const ROSTER: &str = "unit_id,sector,valid_from,department,region_code,kind,reason,source_updated_at\n";
 
@@ -199,13 +106,12 @@ async fn a_file_that_has_other_records_under_the_format_of_today_is_left_alone()
     desk.write("inbox/roster/a.csv", &format!("{}{}", sound(), entry("U10", "K", "", "")));
     desk.run().await;
     desk.feed("roster", "upsert", CODES);
-    let path = desk.folder.path().join("feeds/roster.toml");
-    let text = fs::read_to_string(&path).unwrap();
+    let text = desk.read("feeds/roster.toml");
     // The second record is a header nobody would write, and one record fewer is left.
     let shifted = "\"U1\" = \"unit_id\"\n\"mine\" = \"sector\"\n\"2026-01-01\" = \"valid_from\"\n\
                    \"emergency\" = \"department\"\n\"330102\" = \"region_code\"\n\"annual\" = \"kind\"";
     let text = text.replace("kind = \"csv\"", "kind = \"csv\"\nheader_row = 2").replace(CODES, shifted);
-    fs::write(path, text).unwrap();
+    desk.write("feeds/roster.toml", &text);
     let report = desk.replay(&ReplayAsk::default()).await;
     assert_eq!((report.release, report.held), (None, true));
     assert!(report.batches[0].reason.is_some(), "{report:?}");
@@ -238,6 +144,24 @@ async fn a_row_appears_by_itself_in_the_release_that_brings_its_code() {
         desk.sql("select row_no, state, state_by, replayed_in from system.quarantine order by row_no").await,
         format!("10 replayed system {release}\n11 held - -")
     );
+}
+
+#[tokio::test]
+async fn a_batch_held_whole_waits_for_a_person_also_when_the_code_that_it_lacked_arrives() {
+    let desk = Desk::open().await;
+    desk.feed("insurer", "upsert", "");
+    desk.feed("budget", "upsert", "");
+    desk.write("inbox/insurer/a.csv", "code,name\nPICC,人保财险\n");
+    desk.write("inbox/budget/a.csv", "insurer_code,year,amount\nPICC,2024,1.00\nNEW,2025,2.00\n");
+    desk.run().await;
+    assert_eq!(desk.batches("budget").await, "2 0 0 0 2 held");
+    desk.write("inbox/insurer/b.csv", "code,name\nNEW,新公司\n");
+    desk.run().await;
+    assert_eq!(desk.batches("budget").await, "2 0 0 0 2 held");
+    assert_eq!(desk.sql("select count(*) from system.quarantine where state = 'held'").await, "2");
+    let released = desk.replay(&ReplayAsk::default()).await;
+    assert!(!released.held, "read again at a person's word it is within its limits: {released:?}");
+    assert_eq!(desk.batches("budget").await, "2 2 0 0 0 published");
 }
 
 #[tokio::test]

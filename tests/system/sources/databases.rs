@@ -1,8 +1,11 @@
 //! PostgreSQL and MariaDB: the same story told to both.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
 use std::process::Command;
 
+use super::certificates::certificates;
 use super::daemon::{Daemon, folder, free_port, installed, succeed, unprivileged};
 use super::{batches, feed, line, only_failure, run, tries, units};
 use crate::deployment::Deployment;
@@ -19,7 +22,30 @@ struct Server {
     daemon: Daemon,
 }
 
+/// Whether a server encrypts, with a certificate of a private authority.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Encryption {
+    None,
+    /// The reader is let in over an encrypted connection only.
+    Required,
+}
+
+/// Certificates in the folder of a server, readable for whom it runs as.
+fn certify(folder: &Path) {
+    certificates(folder);
+    for name in ["server.pem", "server.key", "ca.pem"] {
+        let file = folder.join(name);
+        let owner = fs::metadata(folder).unwrap();
+        chown(&file, Some(owner.uid()), Some(owner.gid())).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
 fn postgres() -> Server {
+    postgres_with(Encryption::None)
+}
+
+fn postgres_with(encryption: Encryption) -> Server {
     let folder = folder();
     let path = folder.path().to_owned();
     fs::write(path.join("password"), PASSWORD).unwrap();
@@ -29,6 +55,13 @@ fn postgres() -> Server {
     let port = free_port();
     let mut serve = unprivileged("postgres", &path);
     serve.args(["-D", "data", "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"]);
+    if encryption == Encryption::Required {
+        certify(&path);
+        serve.args(["-c", "ssl=on", "-c", "ssl_cert_file=../server.pem", "-c", "ssl_key_file=../server.key"]);
+        let rules = path.join("data/pg_hba.conf");
+        let rules_before = fs::read_to_string(&rules).unwrap();
+        fs::write(&rules, format!("hostnossl all reader 127.0.0.1/32 reject\n{rules_before}")).unwrap();
+    }
     let daemon = Daemon::start(folder, serve.args(["-p", &port.to_string()]));
     let mut server = Server { kind: "postgres", port, instant: "timestamptz", daemon };
     server.wait();
@@ -40,6 +73,10 @@ fn postgres() -> Server {
 }
 
 fn mariadb() -> Server {
+    mariadb_with(Encryption::None)
+}
+
+fn mariadb_with(encryption: Encryption) -> Server {
     let folder = folder();
     let path = folder.path().to_owned();
     let data = format!("--datadir={}", path.join("data").display());
@@ -56,11 +93,19 @@ fn mariadb() -> Server {
         "--skip-log-bin",
     ]);
     serve.args([&format!("--port={port}"), &format!("--socket={}", path.join("socket").display())]);
+    let mut how = "";
+    if encryption == Encryption::Required {
+        certify(&path);
+        for (option, file) in [("ca", "ca.pem"), ("cert", "server.pem"), ("key", "server.key")] {
+            serve.arg(format!("--ssl-{option}={}", path.join(file).display()));
+        }
+        how = "require ssl";
+    }
     let daemon = Daemon::start(folder, serve.args(["--pid-file=pid", "--innodb-flush-log-at-trx-commit=0"]));
     let mut server = Server { kind: "mysql", port, instant: "datetime(6)", daemon };
     server.wait();
     server.sql(&format!(
-        "create database safety; create user reader@'%' identified by '{PASSWORD}'; grant select on safety.* to reader@'%'"
+        "create database safety; create user reader@'%' identified by '{PASSWORD}' {how}; grant select on safety.* to reader@'%'"
     ));
     server
 }
@@ -183,6 +228,46 @@ fn is_read_on_from_the_cursor_less_the_lag(server: &Server) {
     let mended = run(&deployment, &SECRET);
     assert_eq!(mended.code, Some(0), "{mended:?}");
     assert_eq!(units(&deployment), "U1 一号矿, U2 二矿, U3 三矿, U5 五矿");
+}
+
+#[test]
+fn postgres_is_read_over_tls_and_only_from_the_server_that_the_authority_vouches_for() {
+    is_read_over_tls(&postgres_with(Encryption::Required));
+}
+
+#[test]
+fn mariadb_is_read_over_tls_and_only_from_the_server_that_the_authority_vouches_for() {
+    is_read_over_tls(&mariadb_with(Encryption::Required));
+}
+
+fn is_read_over_tls(server: &Server) {
+    server.create_units();
+    let deployment = |tls: &str, authority: &Path| {
+        let deployment = server.deployment(&format!("table = \"safety.units\"\n{tls}"));
+        deployment.write("secrets/ca.pem", fs::read(authority.join("ca.pem")).unwrap());
+        deployment
+    };
+    let verify = "tls = \"verify\"\ntls_ca_file = \"secrets/ca.pem\"";
+    for tls in [verify, "tls = \"require\"", ""] {
+        let deployment = deployment(tls, server.daemon.path());
+        let read = run(&deployment, &SECRET);
+        assert_eq!(read.code, Some(0), "{tls}: {read:?}\n{}", server.daemon.log());
+        assert_eq!(units(&deployment), "U1 一矿, U2 二矿");
+    }
+    // Somebody else's authority: nothing is sent to a server that it does not vouch for.
+    let other = tempfile::tempdir().unwrap();
+    certificates(other.path());
+    let stranger = deployment(verify, other.path());
+    let refused = run(&stranger, &SECRET);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let (_, _, error) = tries(&stranger).pop().unwrap();
+    assert!(error.to_lowercase().contains("certificate"), "{error}");
+    assert!(!format!("{error}{}{}", refused.text(), refused.stderr).contains(PASSWORD));
+    // In plain text the server lets nobody in.
+    let plain = deployment("tls = \"disable\"", server.daemon.path());
+    let refused = run(&plain, &SECRET);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    only_failure(&plain);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! An HTTPS server that knows its clients by certificates of a private authority: Python's own.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
-use super::daemon::{Daemon, installed, succeed};
+use super::certificates::certificates;
+use super::daemon::{Daemon, installed};
 use super::{batches, feed, run, tries, units};
 use crate::deployment::Deployment;
 
@@ -19,40 +19,6 @@ server.socket = context.wrap_socket(server.socket, server_side=True)
 print('port', server.server_port, flush=True)
 server.serve_forever()
 ";
-
-const EXTENSIONS: &str = "
-[req]
-distinguished_name = name
-[name]
-[ca]
-basicConstraints = critical, CA:TRUE
-[server]
-basicConstraints = CA:FALSE
-subjectAltName = IP:127.0.0.1
-extendedKeyUsage = serverAuth
-[client]
-basicConstraints = CA:FALSE
-extendedKeyUsage = clientAuth
-";
-
-/// Certificates with their keys: `ca.pem`, `server.pem` and `client.pem` of the authority.
-fn certificates(folder: &Path) {
-    fs::write(folder.join("extensions"), EXTENSIONS).unwrap();
-    for who in ["ca", "server", "client"] {
-        let mut command = Command::new(installed("openssl"));
-        command.current_dir(folder).args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]);
-        command.args(["-nodes", "-days", "2", "-config", "extensions", "-extensions", who]);
-        command.args(["-subj", &format!("/CN={who}"), "-keyout", &format!("{who}.key"), "-out", &format!("{who}.pem")]);
-        if who != "ca" {
-            command.args(["-CA", "ca.pem", "-CAkey", "ca.key"]);
-        }
-        succeed(&mut command);
-    }
-    for who in ["server", "client"] {
-        let both = [format!("{who}.key"), format!("{who}.pem")].map(|name| fs::read(folder.join(name)).unwrap());
-        fs::write(folder.join(format!("{who}.pem")), both.concat()).unwrap();
-    }
-}
 
 /// A server with the file `units.csv`, and its port.
 fn server() -> (Daemon, u16) {

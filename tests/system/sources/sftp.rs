@@ -12,6 +12,7 @@ use crate::deployment::Deployment;
 
 const HEADER: &str = "unit_id,id_kind,name,region_code,sector\n";
 const SECRET: [(&str, &str); 1] = [("UNITS_PASSPHRASE", "open sesame")];
+const PASSWORD: [(&str, &str); 1] = [("UNITS_PASSWORD", "hush-hush")];
 /// The fingerprint of somebody else's key.
 const ANOTHER: &str = "SHA256:uNiVztksCsDhcc0u9e8BrNXURh2gFpQLy3vnSdmEVE4";
 
@@ -23,7 +24,19 @@ struct Server {
     user: String,
 }
 
+/// How clients prove who they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Login {
+    Key,
+    Password,
+}
+
+/// A server that lets the one who runs the tests in, by key.
 fn sshd() -> Server {
+    start(Login::Key)
+}
+
+fn start(login: Login) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
     fs::create_dir(path.join("files")).unwrap();
@@ -35,8 +48,15 @@ fn sshd() -> Server {
     keygen("client", SECRET[0].1);
     let shown = succeed(Command::new(installed("ssh-keygen")).current_dir(&path).args(["-lf", "host.pub"])).stdout;
     let fingerprint = String::from_utf8(shown).unwrap().split(' ').nth(1).unwrap().to_owned();
-    let user = String::from_utf8(succeed(Command::new("id").arg("-un")).stdout).unwrap().trim().to_owned();
-    if user == "root" {
+    let id = |what: &str| {
+        let told = succeed(Command::new("id").arg(what)).stdout;
+        String::from_utf8(told).unwrap().trim().to_owned()
+    };
+    let user = match login {
+        Login::Key => id("-un"),
+        Login::Password => "reader".to_owned(),
+    };
+    if id("-u") == "0" {
         // sshd asks for it before it gives up its rights.
         fs::create_dir_all("/run/sshd").unwrap();
     }
@@ -45,14 +65,33 @@ fn sshd() -> Server {
     fs::write(
         path.join("config"),
         format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPasswordAuthentication no\n\
-             KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nPidFile none\nSubsystem sftp internal-sftp\n",
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPasswordAuthentication {}\n\
+             PermitRootLogin yes\nKbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nPidFile none\nSubsystem sftp internal-sftp\n",
             place("host"),
-            place("client.pub")
+            place("client.pub"),
+            if login == Login::Password { "yes" } else { "no" },
         ),
     )
     .unwrap();
     let mut serve = Command::new(installed("sshd"));
+    if login == Login::Password {
+        // Users and passwords of its own, whatever machine this is: those of the machine stay untouched.
+        let hashed = succeed(Command::new(installed("openssl")).args(["passwd", "-6", PASSWORD[0].1])).stdout;
+        let hashed = String::from_utf8(hashed).unwrap();
+        let (uid, gid, home) = (id("-u"), id("-g"), path.display());
+        fs::write(
+            path.join("users"),
+            format!(
+                "reader:x:{uid}:{gid}::{home}:/bin/sh\nsshd:x:64999:64999::/run/sshd:/usr/sbin/nologin\n\
+                 root:x:0:0:root:/root:/bin/sh\n"
+            ),
+        )
+        .unwrap();
+        fs::write(path.join("groups"), format!("readers:x:{gid}:\nsshd:x:64999:\n")).unwrap();
+        fs::write(path.join("shadow"), format!("reader:{}:19000:0:99999:7:::\n", hashed.trim())).unwrap();
+        serve.env("LD_PRELOAD", "libnss_wrapper.so").env("NSS_WRAPPER_PASSWD", place("users"));
+        serve.env("NSS_WRAPPER_GROUP", place("groups")).env("NSS_WRAPPER_SHADOW", place("shadow"));
+    }
     let mut daemon = Daemon::start(folder, serve.args(["-D", "-e", "-f", &place("config")]));
     daemon.until("listening", |_| TcpStream::connect(("127.0.0.1", port)).ok());
     Server { daemon, port, fingerprint, user }
@@ -68,11 +107,17 @@ impl Server {
     }
 
     fn deployment(&self, port: u16, fingerprint: &str, more: &str) -> Deployment {
+        let login = "key_file = \"secrets/id\"\npassphrase_env = \"UNITS_PASSPHRASE\"\n";
+        self.deployment_by(port, fingerprint, &format!("{login}{more}"))
+    }
+
+    /// A deployment that logs in as it is told.
+    fn deployment_by(&self, port: u16, fingerprint: &str, login: &str) -> Deployment {
         let deployment = Deployment::new();
         deployment.write("secrets/id", fs::read(self.daemon.path().join("client")).unwrap());
         let source = format!(
             "kind = \"sftp\"\nhost = \"127.0.0.1\"\nport = {port}\nuser = \"{}\"\npath = \"{}\"\nhost_key = \"{fingerprint}\"\n\
-             key_file = \"secrets/id\"\npassphrase_env = \"UNITS_PASSPHRASE\"\n{more}\n[format]\nkind = \"csv\"\n",
+             {login}\n[format]\nkind = \"csv\"\n",
             self.user,
             self.files().display()
         );
@@ -136,6 +181,27 @@ fn a_server_with_another_key_is_refused_once_and_both_fingerprints_are_told() {
     let error = only_failure(&deployment);
     assert!(error.contains(ANOTHER) && error.contains(&server.fingerprint), "{error}");
     assert_eq!(batches(&deployment).len(), 0);
+}
+
+#[test]
+fn a_password_lets_us_in_and_another_one_does_not_and_is_not_told() {
+    let server = start(Login::Password);
+    server.write("a.csv", &row("U1", "一矿"));
+    let login = "password_env = \"UNITS_PASSWORD\"";
+    let deployment = server.deployment_by(server.port, &server.fingerprint, login);
+    let wrong = run(&deployment, &[("UNITS_PASSWORD", "guessed-wrong")]);
+    assert_eq!(wrong.code, Some(1), "{wrong:?}");
+    let error = only_failure(&deployment);
+    assert!(error.contains("reader") && error.contains("secret"), "{error}");
+    let told = format!("{error}{}{}", wrong.text(), wrong.stderr);
+    assert!(!told.contains("guessed-wrong"), "the secret is told: {told}");
+
+    let deployment = server.deployment_by(server.port, &server.fingerprint, login);
+    let right = run(&deployment, &PASSWORD);
+    assert_eq!(right.code, Some(0), "{right:?}\n{}", server.daemon.log());
+    assert_eq!(units(&deployment), "U1 一矿");
+    let told = format!("{}{}{}", right.text(), right.stderr, deployment.csv("select * from system.feed"));
+    assert!(!told.contains(PASSWORD[0].1), "the secret is told: {told}");
 }
 
 #[test]

@@ -121,11 +121,14 @@ pub fn backfill_report(done: Value) -> Report {
     let rows = list(&done, "slots");
     let mut notes: Vec<String> =
         rows.iter().filter_map(|row| Some(format!("{}: {}", text(row, "slot_date")?, text(row, "reason")?))).collect();
-    let frozen = done["frozen_assessments"].as_array().map(Vec::len).unwrap_or_default();
-    notes.push(match frozen {
-        0 => "该期间没有已冻结的考核结果 no frozen assessment covers the period".to_owned(),
+    let frozen = done["frozen_assessments"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let frozen: Vec<&str> = frozen.collect();
+    notes.push(match frozen.as_slice() {
+        [] => "该期间没有已冻结的考核结果 no frozen assessment covers the period".to_owned(),
         some => format!(
-            "{some} 项已冻结的考核结果涉及该期间，均不改变 frozen assessments cover the period; none is altered"
+            "{} 项已冻结的考核结果涉及该期间，均不改变 frozen assessments cover the period, none is altered: {}",
+            some.len(),
+            some.join(", ")
         ),
     });
     notes.push(published(&done));
@@ -180,6 +183,14 @@ mod tests {
         assert!(said.contains("held: 5 → 3"), "{said}");
         assert!(said.contains("f b: held → published"), "{said}");
         assert!(said.contains("release 7"), "{said}");
+    }
+
+    #[test]
+    fn a_backfill_names_the_frozen_assessments_that_it_touches() {
+        let done = |frozen: Value| json!({"preview": true, "slots": [], "frozen_assessments": frozen});
+        let said = backfill_report(done(json!(["a-1", "a-2"]))).table();
+        assert!(said.contains("none is altered: a-1, a-2"), "{said}");
+        assert!(backfill_report(done(json!([]))).table().contains("no frozen assessment"));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub use rules::check_contracts;
 
 use crate::decode::{CellFailure, DecodedChunk, Message, Rule, Span};
 use crate::error::Result;
+use crate::expression::SourceExpression;
 
 /// Where a batch comes from, as its rows will say.
 #[derive(Debug, Clone)]
@@ -90,7 +91,7 @@ pub struct Checker {
     contract: Arc<Contract>,
     rules: RowRules,
     codes: KnownCodes,
-    deletion: Option<rules::SourceCondition>,
+    deletion: Option<Arc<SourceExpression>>,
     origin: Origin,
 }
 
@@ -98,19 +99,18 @@ impl Checker {
     /// Checks for a batch of a dataset.
     ///
     /// # Errors
-    /// Refused, where a rule or the feed's `deleted_when` does not plan: a check that cannot run
-    /// is an error, never a pass.
+    /// Refused, where a rule does not plan: a check that cannot run is an error, never a pass.
     pub fn new(
         contract: &Arc<Contract>,
         codes: KnownCodes,
-        deleted_when: Option<&str>,
+        deleted_when: Option<Arc<SourceExpression>>,
         origin: Origin,
     ) -> Result<Self> {
         Ok(Self {
             contract: Arc::clone(contract),
             rules: RowRules::plan(contract)?,
             codes,
-            deletion: deleted_when.map(rules::SourceCondition::plan).transpose()?,
+            deletion: deleted_when,
             origin,
         })
     }
@@ -147,7 +147,11 @@ impl Checker {
             }
         }
         let deleted = match (&self.deletion, &chunk.source) {
-            (Some(deletion), Some(source)) => Some(deletion.holds(source)?),
+            (Some(deletion), Some(source)) => {
+                let (holds, failed) = deletion.holds(source)?;
+                failed.into_iter().for_each(|(row, why)| faults.add(row, None, undecided(&why)));
+                Some(holds)
+            }
             _ => None,
         };
         let mut held: Vec<Held> = chunk
@@ -216,6 +220,15 @@ impl Checker {
 fn reason(contract: &Contract, failure: CellFailure) -> Reason {
     let column = contract.columns.get(failure.column).map_or(String::new(), |column| column.name.clone());
     stated(failure.rule, column, failure.message)
+}
+
+/// Why a record is held of which it cannot be said whether it deletes its key.
+fn undecided(why: &str) -> Reason {
+    let message = Message {
+        zh: format!("删除条件 deleted_when 无法计算：{why}"),
+        en: format!("deleted_when cannot be computed for this record: {why}"),
+    };
+    stated(Rule::ExpressionFailed, String::new(), message)
 }
 
 fn stated(rule: Rule, column: String, message: Message) -> Reason {

@@ -14,6 +14,7 @@ mod cell;
 mod column;
 mod csv;
 mod cut;
+mod derived;
 mod encoding;
 mod failure;
 mod foreign;
@@ -42,6 +43,7 @@ mod tests;
 
 use std::sync::Arc;
 
+pub use derived::{Derive, Derived};
 pub use failure::{CellFailure, ConfigFault, DecodeError, FileRefused, Message, RejectedRecord, Rule, Span};
 pub use format::{Compression, Format, FormatConfig, FormatKind, Limits, SheetChoice};
 pub use mapping::{ColumnConfig, ConstantConfig, Mapping};

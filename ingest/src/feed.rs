@@ -3,8 +3,10 @@
 //! One `feeds/<feed_id>.toml` each. Everything wrong in a feed is refused before anything runs,
 //! naming file, line and key.
 
+mod computed;
 mod implied;
 mod load;
+mod place;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,6 +16,7 @@ use anze_warehouse::contract::Contract;
 use serde::Deserialize;
 
 use crate::decode::{Format, Mapping};
+use crate::expression::SourceExpression;
 use crate::schedule::CronSchedule;
 use crate::source::SourceConfig;
 use crate::span::Span;
@@ -74,7 +77,8 @@ pub enum Mode {
     /// By key, the newest version winning.
     #[default]
     Upsert,
-    /// As `upsert`; the feed promises never to send a key twice.
+    /// By key too, and the feed says that no key comes twice: another version of one that came
+    /// counts as in `upsert`, with a finding, and nothing is ever deleted.
     Append,
     /// The file is the whole truth for its reporter.
     Snapshot,
@@ -169,20 +173,16 @@ impl Default for Retry {
 }
 
 /// How much may be wrong before a whole batch is held for a person.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Policy {
     /// What happens to columns the mapping and the contract do not know.
-    #[serde(default)]
     pub unknown_columns: UnknownColumns,
-    /// Share of held rows over which the batch is held.
-    #[serde(default = "load::max_quarantined")]
-    pub max_quarantined: Share,
-    /// Share of the reporter's rows that a snapshot may end.
-    #[serde(default = "load::max_removed")]
-    pub max_removed: Share,
-    /// SQL boolean over their columns: rows for which it holds delete their key.
-    pub deleted_when: Option<String>,
+    /// Held rows over which the batch is held.
+    pub max_quarantined: Allowance,
+    /// Rows of the reporter that a snapshot may end.
+    pub max_removed: Allowance,
+    /// A condition over their columns: rows for which it holds delete their key.
+    pub deleted_when: Option<Arc<SourceExpression>>,
 }
 
 impl Default for Policy {
@@ -207,46 +207,76 @@ pub enum UnknownColumns {
     Refuse,
 }
 
-/// A share, kept in parts of a million so that comparing is exact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Share {
-    parts_per_million: u64,
+/// How many rows may be amiss: a share of all, written `"5%"`, or a number of them, written `20`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowance {
+    /// Parts of a million, so that comparing is exact.
+    Share(u64),
+    /// Rows.
+    Rows(u64),
 }
 
-impl Share {
-    /// All of it: a limit that nothing exceeds.
-    pub const WHOLE: Self = Self { parts_per_million: 1_000_000 };
+impl Allowance {
+    /// All of them: a limit that nothing exceeds.
+    pub const WHOLE: Self = Self::Share(1_000_000);
 
-    /// Whether `part` of `whole` is more than this share.
+    /// Whether `part` of `whole` is more.
     pub fn is_exceeded_by(self, part: u64, whole: u64) -> bool {
-        u128::from(part) * 1_000_000 > u128::from(whole) * u128::from(self.parts_per_million)
+        match self {
+            Self::Share(share) => u128::from(part) * 1_000_000 > u128::from(whole) * u128::from(share),
+            Self::Rows(rows) => part > rows,
+        }
     }
 }
 
-impl std::fmt::Display for Share {
+impl std::fmt::Display for Allowance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (whole, rest) = (self.parts_per_million / 10_000, self.parts_per_million % 10_000);
+        let parts = match self {
+            Self::Share(parts) => parts,
+            Self::Rows(rows) => return write!(f, "{rows}"),
+        };
+        let (whole, rest) = (parts / 10_000, parts % 10_000);
         if rest == 0 { write!(f, "{whole}%") } else { write!(f, "{whole}.{rest:04}%") }
     }
 }
 
-impl TryFrom<String> for Share {
-    type Error = String;
+impl std::str::FromStr for Allowance {
+    type Err = String;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        let fault = || format!("`{text}` is no share; write for example \"5%\"");
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fault = || format!("`{text}` is no share; write for example \"5%\", or a number of rows such as 20");
         let number = text.strip_suffix('%').ok_or_else(fault)?;
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        if fraction.len() > 4 {
+        let is_written = !whole.is_empty() && [whole, fraction].concat().bytes().all(|byte| byte.is_ascii_digit());
+        if !is_written || fraction.len() > 4 {
             return Err(fault());
         }
         let digits = format!("{whole}{fraction:0<4}");
-        let parts_per_million: u64 = digits.parse().map_err(|_| fault())?;
-        if parts_per_million > 1_000_000 {
-            return Err(fault());
+        let parts: u64 = digits.parse().map_err(|_| fault())?;
+        if parts > 1_000_000 { Err(fault()) } else { Ok(Self::Share(parts)) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Allowance {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ShareOrRows;
+        impl serde::de::Visitor<'_> for ShareOrRows {
+            type Value = Allowance;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a share such as \"5%\", or a number of rows such as 20")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Allowance, E> {
+                text.parse().map_err(E::custom)
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, rows: i64) -> Result<Allowance, E> {
+                let fault = || E::custom(format!("{rows} rows are fewer than none"));
+                u64::try_from(rows).map(Allowance::Rows).map_err(|_| fault())
+            }
         }
-        Ok(Self { parts_per_million })
+        deserializer.deserialize_any(ShareOrRows)
     }
 }
 
@@ -289,20 +319,4 @@ impl FromIterator<Feed> for Feeds {
 /// Where a deployment keeps its feeds.
 fn folder(deployment: &std::path::Path) -> PathBuf {
     deployment.join("feeds")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_share_compares_exactly_at_its_edge() {
-        let share = Share::try_from("5%".to_owned()).unwrap();
-        assert!(!share.is_exceeded_by(5, 100));
-        assert!(share.is_exceeded_by(6, 100));
-        assert!(share.is_exceeded_by(51, 1000));
-        assert!(!share.is_exceeded_by(0, 0));
-        assert!(Share::try_from("0.5".to_owned()).is_err());
-        assert!(Share::try_from("101%".to_owned()).is_err());
-    }
 }

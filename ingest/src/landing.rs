@@ -39,6 +39,16 @@ impl Drop for Incoming {
 }
 
 impl Incoming {
+    /// Whether nothing was sent: the source has what it gave before.
+    pub fn is_known(&self) -> bool {
+        self.is_landed
+    }
+
+    /// Whether the bytes are still where they were received.
+    pub(crate) fn is_there(&self) -> bool {
+        self.file.is_file()
+    }
+
     /// Opens the bytes for reading from their beginning.
     ///
     /// # Errors

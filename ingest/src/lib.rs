@@ -8,6 +8,7 @@ pub mod decode;
 mod desk;
 pub mod digest;
 pub mod error;
+pub mod expression;
 pub mod feed;
 pub mod landing;
 pub mod load;

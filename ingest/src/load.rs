@@ -8,6 +8,8 @@ mod batch;
 mod cursor;
 mod raw;
 mod record;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -383,7 +385,7 @@ fn parts(
         reporter: feed.reporter.clone(),
         landed_at: due.delivery.landed_at,
     };
-    let checker = Checker::new(contract, codes, feed.policy.deleted_when.as_deref(), origin)?;
+    let checker = Checker::new(contract, codes, feed.policy.deleted_when.clone(), origin)?;
     let (send, receive) = tokio::sync::mpsc::channel(4);
     tokio::task::spawn_blocking(move || {
         for part in Parts::open(file, &feed, checker) {

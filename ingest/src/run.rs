@@ -41,7 +41,7 @@ use crate::landing::Landing;
 use crate::load::{BatchReport, BatchState};
 use crate::schedule::{Alerts, Planner};
 use crate::secret::{Environment, no_environment};
-use crate::source::{Fetched, shared_client};
+use crate::source::{Fetched, Kept, shared_client};
 
 /// Ingestion of one deployment.
 ///
@@ -62,6 +62,8 @@ pub struct Ingest {
     workdays: Mutex<KnownWorkdays>,
     /// Held while a push is compared with those before it and lands.
     pushes: Mutex<()>,
+    /// What failed tries fetched, for the next ones.
+    kept: Kept,
     /// Batches landed by runs under way, which hand them over for loading themselves.
     claimed: std::sync::Mutex<HashSet<String>>,
     /// Sources that stand in for those of the feeds.
@@ -124,6 +126,7 @@ impl Ingest {
             taken: Mutex::default(),
             workdays: Mutex::default(),
             claimed: std::sync::Mutex::default(),
+            kept: Kept::default(),
             warehouse,
             pushes: Mutex::default(),
             deployment: deployment.to_owned(),

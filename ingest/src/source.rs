@@ -5,6 +5,7 @@ mod database;
 mod directory;
 mod http;
 mod mysql;
+mod names;
 mod postgres;
 mod push;
 mod s3;
@@ -19,12 +20,14 @@ use serde::Deserialize;
 
 use cursor::{CursorConfig, Named};
 pub use database::{DatabaseConfig, MISSING};
-pub use directory::DirectoryConfig;
+pub use directory::{DirectoryConfig, DirectorySource};
 pub use http::{HttpConfig, HttpSource, Surroundings, shared_client};
 pub use mysql::MysqlSource;
+pub use names::Names;
 pub use postgres::PostgresSource;
 pub use push::{PushConfig, PushKey};
 pub use s3::{S3Config, S3Source};
+pub use seen::Kept;
 pub use sftp::{SftpConfig, SftpSource};
 
 use crate::error::Result;
@@ -67,13 +70,24 @@ impl SourceConfig {
     /// What is wrong with it, if anything.
     pub(crate) fn fault(&self) -> Option<String> {
         match self {
-            Self::Directory(config) => config.fault(),
+            Self::Directory(config) => config.pattern.as_ref().and_then(Names::fault),
             Self::Http(config) => config.fault(),
             Self::S3(config) => config.fault(),
             Self::Sftp(config) => config.fault(),
             Self::Postgres(config) | Self::Mysql(config) => config.fault(),
             Self::Push(config) => config.fault(),
         }
+    }
+
+    /// Lets a source that takes files by name and has no pattern take these.
+    pub(crate) fn default_names(&mut self, names: Names) {
+        let pattern = match self {
+            Self::Directory(config) => &mut config.pattern,
+            Self::S3(config) => &mut config.pattern,
+            Self::Sftp(config) => &mut config.pattern,
+            Self::Http(_) | Self::Postgres(_) | Self::Mysql(_) | Self::Push(_) => return,
+        };
+        pattern.get_or_insert(names);
     }
 
     /// Its cursor, and whose column that names.

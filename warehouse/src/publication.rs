@@ -24,7 +24,7 @@ use futures::future::try_join_all;
 use sha2::{Digest, Sha256};
 
 pub use amendments::live_rows;
-pub use arrivals::{Arrival, Outcome, RowWarning, Upserted};
+pub use arrivals::{Arrival, Keys, Outcome, RowWarning, Upserted};
 pub use change::{DatasetChange, Savepoint};
 use noted::Noted;
 pub use noted::system_rows;

@@ -29,7 +29,9 @@ impl Init {
     pub(super) fn run(self, desk: &Desk) -> anyhow::Result<Outcome> {
         let dir = desk.dir.join(&self.dir);
         write(&dir)?;
-        let shown = self.dir.display();
+        // As a command line in this folder would name it: `-C` moved us before the folder was named.
+        let shown = if desk.dir == Path::new(".") { self.dir.clone() } else { dir };
+        let shown = shown.display();
         desk.terminal.say(&format!(
             "{shown} 已就绪 is ready\n\
              1. copy {shown}/feeds/example.toml.sample to a .toml beside it and make it yours\n\

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use anze_warehouse::contract::{self, Contract, RowRule};
 use anze_warehouse::session::{self, Limits};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::prelude::SessionContext;
@@ -57,32 +57,6 @@ pub fn check_contracts() -> Result<()> {
     contract::builtin().datasets().iter().try_for_each(|contract| RowRules::plan(contract).map(|_| ()))
 }
 
-/// A condition over the source's own columns, all text.
-pub(super) struct SourceCondition {
-    columns: Vec<String>,
-    planned: Arc<dyn PhysicalExpr>,
-}
-
-impl SourceCondition {
-    pub(super) fn plan(sql: &str) -> Result<Self> {
-        let fault = |error| Error::caused(ErrorKind::Refused, format!("contract.deleted_when: `{sql}`"), error);
-        let columns = columns_of(sql).map_err(fault)?;
-        let fields = columns.iter().map(|name| Field::new(name, DataType::Utf8, true));
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let planned = plan(sql, &schema).map_err(fault)?;
-        Ok(Self { columns, planned })
-    }
-
-    pub(super) fn columns(&self) -> &[String] {
-        &self.columns
-    }
-
-    pub(super) fn holds(&self, source: &RecordBatch) -> Result<BooleanArray> {
-        let result = evaluate(&self.planned, source)?;
-        Ok((0..result.len()).map(|row| Some(result.is_valid(row) && result.value(row))).collect())
-    }
-}
-
 pub(super) fn reason(rule: &RowRule) -> Reason {
     Reason {
         rule: rule.name.clone(),
@@ -97,26 +71,6 @@ fn plan(sql: &str, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
     let session = planner()?;
     let expression = session.parse_sql_expr(sql, &schema)?;
     Ok(session.create_physical_expr(expression, &schema)?)
-}
-
-/// The columns an expression names, quoted or not, without knowing any schema.
-fn columns_of(sql: &str) -> Result<Vec<String>> {
-    use datafusion::sql::sqlparser::ast::Expr as SqlExpr;
-    use datafusion::sql::sqlparser::ast::visit_expressions;
-    use datafusion::sql::sqlparser::dialect::GenericDialect;
-    use datafusion::sql::sqlparser::parser::Parser;
-    let parse = || Parser::new(&GenericDialect {}).try_with_sql(sql)?.parse_expr();
-    let expression = parse().map_err(|error| Error::new(ErrorKind::Refused, error.to_string()))?;
-    let mut columns: Vec<String> = Vec::new();
-    let _ = visit_expressions(&expression, |part| {
-        if let SqlExpr::Identifier(name) = part
-            && !columns.contains(&name.value)
-        {
-            columns.push(name.value.clone());
-        }
-        std::ops::ControlFlow::<()>::Continue(())
-    });
-    Ok(columns)
 }
 
 fn evaluate(planned: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<BooleanArray> {
@@ -144,16 +98,5 @@ mod tests {
     #[test]
     fn every_rule_of_every_contract_plans() {
         check_contracts().unwrap();
-    }
-
-    #[test]
-    fn a_condition_over_chinese_columns_finds_them() {
-        let condition = SourceCondition::plan("状态 = '作废' or \"备 注\" like '%删除%'").unwrap();
-        assert_eq!(condition.columns(), ["状态", "备 注"]);
-    }
-
-    #[test]
-    fn a_condition_that_does_not_plan_is_refused() {
-        assert!(SourceCondition::plan("状态 = ").is_err());
     }
 }

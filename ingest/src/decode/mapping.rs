@@ -6,7 +6,7 @@ use std::fmt;
 use anze_warehouse::contract::{Column, ColumnType, Contract};
 use anze_warehouse::lineage::SOURCE_UPDATED_AT;
 use datafusion::arrow::array::ArrayRef;
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::cell::{Cell, Cells, trimmed};
 use super::column::{ColumnReader, Findings, Kind};
+use super::derived::{Computed, Derive};
 use super::failure::{ConfigFault, FileRefused};
 use super::format::{Format, FormatConfig};
 use super::nearest::hint;
@@ -66,12 +67,15 @@ enum Origin {
     SameName,
     /// The column of theirs that `[columns]` names.
     Theirs(Box<Theirs>),
+    /// `[expressions]`: computed from some of theirs, then read as if it stood in the file.
+    Computed(Box<Theirs>, Arc<dyn Derive>),
     /// `[constants]`.
     Constant(String),
 }
 
 #[derive(Debug, Clone)]
 struct Theirs {
+    /// What the file calls it; of a computed column our name.
     title: String,
     factor: Option<Factor>,
     pattern: Option<Pattern>,
@@ -86,6 +90,8 @@ pub(super) enum Source {
     Field(usize),
     /// One value for all, in an array of one.
     Constant(ArrayRef),
+    /// Computed from other fields of every record.
+    Computed(Computed),
     /// The file does not have it.
     Absent,
 }
@@ -150,21 +156,48 @@ impl Mapping {
         self.columns.iter().find(is_it).map(|mapped| &mapped.column)
     }
 
+    /// Lets a column of ours be computed: `to`, `scale`, `format`, `codes` and `null` say what becomes
+    /// of the computed texts, as of those that stand in a file.
+    ///
+    /// # Errors
+    /// All faults at once, of the keys below `expressions`.
+    pub fn compute(&mut self, config: &ColumnConfig, derive: Arc<dyn Derive>) -> Result<(), Vec<ConfigFault>> {
+        let fault = |message: String| vec![ConfigFault::new(&["expressions", &config.to], message)];
+        let target = self.target(&config.to).map_err(fault)?;
+        match &self.columns[target].origin {
+            Origin::Theirs(other) => {
+                let what = format!("\"{}\" in [columns] already becomes {}", other.title, config.to);
+                return Err(fault(what));
+            }
+            Origin::Constant(_) => return Err(fault(format!("{} is in [constants] already", config.to))),
+            Origin::SameName | Origin::Computed(..) => {}
+        }
+        let theirs = self.theirs(target, &config.to, config);
+        let theirs = theirs.map_err(|faults| faults.into_iter().flat_map(fault).collect::<Vec<_>>())?;
+        self.columns[target].origin = Origin::Computed(Box::new(theirs), derive);
+        Ok(())
+    }
+
     fn map(&mut self, title: &str, config: &ColumnConfig) -> Result<(), Vec<ConfigFault>> {
         // Columns mostly stand on one line each, so the line is found by the title.
-        let fault = |key: &str, message: String| {
-            let told = if key == "to" { message } else { format!("{key}: {message}") };
-            vec![ConfigFault::new(&["columns", title], told)]
-        };
-        let target = self.target(&config.to).map_err(|message| fault("to", message))?;
+        let fault = |message: String| vec![ConfigFault::new(&["columns", title], message)];
+        let target = self.target(&config.to).map_err(fault)?;
         if let Origin::Theirs(other) = &self.columns[target].origin {
             let message = format!("\"{}\" already becomes {}; one column can have one source", other.title, config.to);
-            return Err(fault("to", message));
+            return Err(fault(message));
         }
+        let theirs = self.theirs(target, title, config);
+        let theirs = theirs.map_err(|faults| faults.into_iter().flat_map(fault).collect::<Vec<_>>())?;
+        self.columns[target].origin = Origin::Theirs(Box::new(theirs));
+        Ok(())
+    }
+
+    /// How texts become values of one of our columns; every fault with its key.
+    fn theirs(&self, target: usize, title: &str, config: &ColumnConfig) -> Result<Theirs, Vec<String>> {
         let column = &self.columns[target].column;
         let mut faults = Vec::new();
         let mut checked =
-            |key: &str, result: Result<(), String>| faults.extend(result.err().map(|message| fault(key, message)));
+            |key: &str, result: Result<(), String>| faults.extend(result.err().map(|told| format!("{key}: {told}")));
         let mut theirs = Theirs {
             title: trimmed(title).to_owned(),
             factor: None,
@@ -179,11 +212,7 @@ impl Mapping {
             checked("format", pattern(format, column).map(|pattern| theirs.pattern = Some(pattern)));
         }
         checked("codes", translations(&config.codes, column).map(|codes| theirs.translations = codes));
-        if faults.is_empty() {
-            self.columns[target].origin = Origin::Theirs(Box::new(theirs));
-            return Ok(());
-        }
-        Err(faults.into_iter().flatten().collect())
+        if faults.is_empty() { Ok(theirs) } else { Err(faults) }
     }
 
     fn set_constant(&mut self, name: &str, value: &str) -> Result<(), String> {
@@ -209,17 +238,19 @@ impl Mapping {
             .ok_or_else(|| format!("{} has no column \"{name}\"{}", self.dataset, hint(name, names())))
     }
 
-    /// The columns of theirs that are wanted, in the order of the contract.
+    /// The columns of theirs that are wanted, in the order of the contract; a column that is computed
+    /// wants those it is made of.
     pub(super) fn titles(&self) -> impl Iterator<Item = &str> {
-        self.columns.iter().filter_map(MappedColumn::title)
+        self.columns.iter().flat_map(|mapped| mapped.title().into_iter().chain(mapped.made_of()))
     }
 
-    /// Binds every column to the fields of a file; `field_of` gives the field with a title.
+    /// Binds every column to the fields of a file; `field_of` gives the field with a title. The second
+    /// answer are the columns of theirs that something is computed from and that the file lacks.
     pub(super) fn bind(
         &self,
         format: &Format,
         field_of: impl Fn(&str) -> Option<usize>,
-    ) -> Result<Vec<BoundColumn>, FileRefused> {
+    ) -> Result<(Vec<BoundColumn>, Vec<&str>), FileRefused> {
         let bind = |(position, mapped): (usize, &MappedColumn)| {
             let reader = mapped.reader(position, format);
             let source = match &mapped.origin {
@@ -232,10 +263,23 @@ impl Mapping {
                     )
                 })?),
                 Origin::SameName | Origin::Theirs(_) => field_of(&reader.title).map_or(Source::Absent, Source::Field),
+                Origin::Computed(_, derive) => {
+                    let fields = derive.columns().iter().filter_map(|title| field_of(title)).collect();
+                    let schema = derive.columns().iter().map(|title| Field::new(title, DataType::Utf8, true));
+                    let schema = Arc::new(Schema::new(schema.collect::<Vec<_>>()));
+                    Source::Computed(Computed { derive: Arc::clone(derive), fields, schema })
+                }
             };
             Ok(BoundColumn { reader, source })
         };
-        self.columns.iter().enumerate().map(bind).collect()
+        let bound = self.columns.iter().enumerate().map(bind).collect::<Result<_, _>>()?;
+        let mut missing: Vec<&str> = Vec::new();
+        for title in self.columns.iter().flat_map(MappedColumn::made_of) {
+            if field_of(title).is_none() && !missing.contains(&title) {
+                missing.push(title);
+            }
+        }
+        Ok((bound, missing))
     }
 }
 
@@ -249,14 +293,23 @@ impl MappedColumn {
         match &self.origin {
             Origin::SameName => Some(&self.column.name),
             Origin::Theirs(theirs) => Some(&theirs.title),
-            Origin::Constant(_) => None,
+            Origin::Constant(_) | Origin::Computed(..) => None,
         }
+    }
+
+    /// The columns of theirs that it is computed from.
+    fn made_of(&self) -> impl Iterator<Item = &str> {
+        let columns = match &self.origin {
+            Origin::Computed(_, derive) => derive.columns(),
+            _ => &[],
+        };
+        columns.iter().map(String::as_str)
     }
 
     fn reader(&self, position: usize, format: &Format) -> ColumnReader {
         let column = &self.column;
         let theirs = match &self.origin {
-            Origin::Theirs(theirs) => Some(theirs.as_ref()),
+            Origin::Theirs(theirs) | Origin::Computed(theirs, _) => Some(theirs.as_ref()),
             _ => None,
         };
         let range = column.min.unwrap_or(i128::MIN)..=column.max.unwrap_or(i128::MAX);

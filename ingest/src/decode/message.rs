@@ -98,6 +98,11 @@ pub(super) fn of(rule: Rule, value: &str, column: &ColumnReader) -> Message {
             "超过表格能保存的位数，末尾数字已丢失；请将该列设为文本格式",
             "has more digits than a spreadsheet keeps, and the last ones are lost; format the column as text",
         ),
+        // Here the value is the reason, which may be longer than a value is shown.
+        Rule::ExpressionFailed => Message::new(
+            format!("列“{title}”的表达式无法计算：{value}"),
+            format!("the expression of column \"{title}\" fails: {value}"),
+        ),
         // The others are said of files and records, where they are found.
         _ => plain("无法读取", "cannot be read"),
     }

@@ -12,10 +12,11 @@ use datafusion::arrow::array::{
 use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampMicrosecondType};
 
-use super::cell::Cells;
+use super::cell::{Cell, Cells};
 use super::column::{ColumnBuilder, Findings};
 use super::csv::CsvCells;
-use super::failure::{CellFailure, FileRefused, RejectedRecord, Span};
+use super::derived::{Computed, DerivedCells};
+use super::failure::{CellFailure, FileRefused, RejectedRecord, Rule, Span};
 use super::format::{Format, Layout};
 use super::grid::GridCells;
 use super::mapping::{BoundColumn, Mapping, Source};
@@ -106,7 +107,7 @@ impl RowReader {
             }
         }
         let field_of = |title: &str| titles.iter().position(|candidate| candidate == title);
-        let columns = mapping.bind(format, field_of)?;
+        let (columns, uncomputable) = mapping.bind(format, field_of)?;
         let extra_fields: Vec<Option<usize>> = extra.iter().map(|title| field_of(title)).collect();
         let missing: Vec<&str> = columns
             .iter()
@@ -115,6 +116,7 @@ impl RowReader {
             .chain(
                 extra.iter().zip(&extra_fields).filter(|(_, field)| field.is_none()).map(|(title, _)| title.as_str()),
             )
+            .chain(uncomputable)
             .collect();
         if !missing.is_empty() {
             return Err(missing_columns(&missing, &titles));
@@ -241,6 +243,9 @@ impl RowReader {
             .zip(&self.columns)
             .map(|(builder, column)| match (builder, &column.source) {
                 (Some(builder), _) => builder.finish(&mut findings),
+                (None, Source::Computed(computed)) => {
+                    column.reader.read_all(&self.computed(computed, cells), 0, &mut findings)
+                }
                 (None, Source::Constant(value)) => repeated(value, count),
                 (None, _) => new_null_array(&column.reader.arrow(), count),
             })
@@ -257,15 +262,38 @@ impl RowReader {
 
     /// The extra source columns: trimmed text, null tokens as null.
     fn extra_columns<C: Cells>(&self, cells: &C) -> RecordBatch {
-        let column = |field: &usize| -> ArrayRef {
-            let mut values = StringBuilder::with_capacity(cells.rows(), cells.rows() * 8);
+        let columns = self.extra.iter().map(|field| self.source_text(*field, cells)).collect();
+        batch(&self.extra_schema, columns, cells.rows())
+    }
+
+    fn source_text<C: Cells>(&self, field: usize, cells: &C) -> ArrayRef {
+        let mut values = StringBuilder::with_capacity(cells.rows(), cells.rows() * 8);
+        for row in 0..cells.rows() {
+            let text = cells.cell(row, field).text();
+            values.append_option(text.filter(|text| !self.format.nulls.iter().any(|null| null == text)));
+        }
+        Arc::new(values.finish())
+    }
+
+    /// The cells of a computed column. Where one that it is made of is no value, nothing is computed
+    /// from it: what is wrong with that one is said.
+    fn computed<C: Cells>(&self, computed: &Computed, cells: &C) -> DerivedCells {
+        let texts = computed.fields.iter().map(|field| self.source_text(*field, cells)).collect();
+        let derived = computed.derive.derive(&batch(&computed.schema, texts, cells.rows()));
+        let mut unreadable = Vec::new();
+        // Cells of delimited text are texts and nothing else.
+        let may_be_unreadable = !matches!(self.format.layout, Layout::Csv { .. });
+        for field in computed.fields.iter().filter(|_| may_be_unreadable) {
             for row in 0..cells.rows() {
-                let text = cells.cell(row, *field).text();
-                values.append_option(text.filter(|text| !self.format.nulls.iter().any(|null| null == text)));
+                match cells.cell(row, *field) {
+                    Cell::Faulty(rule, text) => unreadable.push((row, rule, text.to_owned())),
+                    Cell::Nested => unreadable.push((row, Rule::NestedValue, self.titles[*field].clone())),
+                    Cell::Uncalculated => unreadable.push((row, Rule::Uncalculated, self.titles[*field].clone())),
+                    _ => {}
+                }
             }
-            Arc::new(values.finish())
-        };
-        batch(&self.extra_schema, self.extra.iter().map(column).collect(), cells.rows())
+        }
+        DerivedCells::new(derived, unreadable)
     }
 }
 

@@ -3,13 +3,14 @@
 mod archives;
 mod corpus;
 mod csv;
+mod derived;
 mod fuzz;
 mod hostile;
 mod json;
 mod mapped;
 mod ndjson;
-mod parquet;
 mod other_workbooks;
+mod parquet;
 mod workbook;
 mod workbooks;
 

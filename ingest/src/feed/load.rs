@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use anze_warehouse::{contract, reference};
 use serde::{Deserialize, Deserializer};
+use toml::Spanned;
 
-use super::{CatchUp, Deadline, Feed, Feeds, Mode, Overlap, Policy, Retry, Share, folder, implied};
+use super::computed::{self, ExpressionConfig};
+use super::{Allowance, CatchUp, Deadline, Feed, Feeds, Mode, Overlap, Policy, Retry, UnknownColumns, folder, implied};
 use crate::decode::{ColumnConfig, ConfigFault, ConstantConfig, Format, FormatConfig, Mapping};
 use crate::error::{Error, ErrorKind, Result};
 use crate::schedule::CronSchedule;
-use crate::source::SourceConfig;
+use crate::source::{Names, SourceConfig};
 use crate::span::Span;
 
 #[derive(Deserialize)]
@@ -47,7 +49,33 @@ struct FeedFile {
     #[serde(default)]
     constants: BTreeMap<String, ConstantConfig>,
     #[serde(default)]
-    contract: Policy,
+    expressions: BTreeMap<String, ExpressionConfig>,
+    #[serde(default)]
+    contract: PolicyTable,
+}
+
+/// `[contract]` as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyTable {
+    #[serde(default)]
+    unknown_columns: UnknownColumns,
+    #[serde(default = "max_quarantined")]
+    max_quarantined: Allowance,
+    #[serde(default = "max_removed")]
+    max_removed: Allowance,
+    deleted_when: Option<Spanned<String>>,
+}
+
+impl Default for PolicyTable {
+    fn default() -> Self {
+        Self {
+            unknown_columns: UnknownColumns::default(),
+            max_quarantined: max_quarantined(),
+            max_removed: max_removed(),
+            deleted_when: None,
+        }
+    }
 }
 
 pub(super) fn feeds(deployment: &Path) -> Result<Feeds> {
@@ -123,6 +151,12 @@ fn feed(feed_id: &str, text: &str) -> Result<Feed, Vec<String>> {
             "a snapshot is the whole truth in one answer; source.paging would make each page one".to_owned(),
         );
     }
+    if file.mode == Mode::Append && file.contract.deleted_when.is_some() {
+        fault(
+            &["contract", "deleted_when"],
+            "an append feed takes nothing back; take this out or write mode = \"upsert\"".to_owned(),
+        );
+    }
     let Some(contract) = contract::builtin().dataset(&file.dataset).map(Arc::clone) else {
         let known: Vec<&str> = contract::builtin().datasets().iter().map(|c| c.name.as_str()).collect();
         fault(&["dataset"], format!("`{}` is no dataset; there are {}", file.dataset, known.join(", ")));
@@ -132,11 +166,19 @@ fn feed(feed_id: &str, text: &str) -> Result<Feed, Vec<String>> {
     let mut columns = file.columns;
     let format = implied::format(&file.source, file.format, &mut columns).map_err(|found| decoding_faults.push(found));
     let format = format.unwrap_or_default();
+    let mut source = file.source;
+    source.default_names(Names::of_format(format.kind, format.compression));
     let format = Format::new(&format).map_err(|found| decoding_faults.extend(found)).ok();
-    let mapping =
+    let mut mapping =
         Mapping::new(&columns, &file.constants, &contract).map_err(|found| decoding_faults.extend(found)).ok();
+    let mut sql_faults = Vec::new();
+    if let Some(mapping) = &mut mapping {
+        computed::columns(mapping, &file.expressions, &mut sql_faults, &mut decoding_faults);
+    }
+    let deleted_when = computed::deletion(file.contract.deleted_when.as_ref(), &mut sql_faults);
+    faults.extend(sql_faults.into_iter().map(|found| found.told(feed_id, text)));
     if let Some(mapping) = &mapping
-        && let Err(found) = implied::cursor(&file.source, file.mode, mapping)
+        && let Err(found) = implied::cursor(&source, file.mode, mapping)
     {
         decoding_faults.push(found);
     }
@@ -162,10 +204,15 @@ fn feed(feed_id: &str, text: &str) -> Result<Feed, Vec<String>> {
             deadline: file.deadline,
             retry: file.retry,
             takes_over: file.takes_over,
-            source: file.source,
+            source,
             format,
             mapping,
-            policy: file.contract,
+            policy: Policy {
+                unknown_columns: file.contract.unknown_columns,
+                max_quarantined: file.contract.max_quarantined,
+                max_removed: file.contract.max_removed,
+                deleted_when,
+            },
         }),
         _ => Err(faults),
     }
@@ -209,12 +256,12 @@ fn a_week() -> Span {
     Span(Duration::from_secs(7 * 86_400))
 }
 
-pub(super) fn max_quarantined() -> Share {
-    Share { parts_per_million: 50_000 }
+pub(super) fn max_quarantined() -> Allowance {
+    Allowance::Share(50_000)
 }
 
-pub(super) fn max_removed() -> Share {
-    Share { parts_per_million: 200_000 }
+pub(super) fn max_removed() -> Allowance {
+    Allowance::Share(200_000)
 }
 
 pub(super) fn time_of_day<'de, D: Deserializer<'de>>(text: D) -> Result<chrono::NaiveTime, D::Error> {
@@ -259,6 +306,43 @@ insurer_code = "PICC"
     }
 
     #[test]
+    fn an_append_feed_takes_nothing_back() {
+        let append = GOOD.replace("dataset =", "mode = \"append\"\ndataset =");
+        assert_eq!(feed("f", &append).unwrap().mode, Mode::Append);
+        let faults = feed("f", &format!("{append}[contract]\ndeleted_when = \"状态 = '作废'\"\n")).unwrap_err();
+        assert!(faults[0].contains("contract.deleted_when") && faults[0].contains("append"), "{faults:?}");
+    }
+
+    #[test]
+    fn the_names_that_a_folder_is_searched_for_follow_the_format() {
+        let (before, _) = GOOD.split_once("[source]").unwrap();
+        let names = |source: &str, format: &str| {
+            let text = format!("{before}[source]\nkind = \"directory\"\npath = \"inbox\"\n{source}[format]\n{format}");
+            match feed("f", &text).unwrap().source {
+                SourceConfig::Directory(folder) => folder.pattern.unwrap().to_string(),
+                _ => String::new(),
+            }
+        };
+        assert_eq!(names("", "kind = \"csv\"\n"), "*.csv *.csv.gz *.csv.zip *.csv.zst");
+        assert_eq!(names("", "kind = \"parquet\"\ncompression = \"none\"\n"), "*.parquet");
+        assert_eq!(names("pattern = \"p-*.txt\"\n", "kind = \"csv\"\n"), "p-*.txt");
+    }
+
+    #[test]
+    fn what_may_be_amiss_is_a_share_or_a_number_of_rows() {
+        let with = |text: &str| feed("f", &format!("{GOOD}[contract]\nmax_quarantined = {text}\n"));
+        let of = |text: &str| with(text).unwrap().policy.max_quarantined;
+        assert!(of("20").is_exceeded_by(21, 1_000_000) && !of("20").is_exceeded_by(20, 20));
+        assert!(of("\"0.5%\"").is_exceeded_by(6, 1000) && !of("\"0.5%\"").is_exceeded_by(5, 1000));
+        assert!(of("0").is_exceeded_by(1, 1_000_000) && !of("0").is_exceeded_by(0, 1));
+        assert_eq!((of("20").to_string(), of("\"5%\"").to_string()), ("20".to_owned(), "5%".to_owned()));
+        for wrong in ["\"5\"", "\"101%\"", "\"+5%\"", "\"%\"", "-1", "0.05", "\"0.00001%\""] {
+            let faults = with(wrong).unwrap_err();
+            assert!(faults[0].contains("max_quarantined") || faults[0].contains("line"), "{wrong}: {faults:?}");
+        }
+    }
+
+    #[test]
     fn pages_are_no_snapshot() {
         let paged = GOOD.replace("[format]", "paging = { kind = \"next_link\" }\n[format]");
         assert!(feed("picc-policy", &paged).is_ok());
@@ -298,6 +382,37 @@ insurer_code = "PICC"
         assert!(with(asks, "").unwrap_err()[0].contains("source.cursor"));
         let unknown = with(asks, &cursor.replace("source_updated_at", "no_such")).unwrap_err();
         assert!(unknown[0].contains("no_such"), "{unknown:?}");
+    }
+
+    #[test]
+    fn an_expression_that_cannot_be_planned_is_refused_with_line_and_column() {
+        let with = |text: &str| feed("f", &format!("{GOOD}\n{text}"));
+        let sound = "[expressions]\npremium_written = \"cast(\\\"保费\\\" as decimal(18,2)) - 1\"\n\
+                     [contract]\ndeleted_when = \"状态 = '作废'\"";
+        let good = GOOD.replace("\"保费(万元)\" = { to = \"premium_written\", scale = 10000 }\n", "");
+        let feed_of = |text: &str| feed("f", &format!("{good}\n{text}"));
+        assert!(feed_of(sound).is_ok(), "{:?}", feed_of(sound).err());
+        assert!(with(sound).unwrap_err()[0].contains("already becomes premium_written"));
+        let lines = good.lines().count() + 1;
+        for (wrong, line, column, told) in [
+            // Escaped quotes count as one character of the expression and two of the file.
+            ("[expressions]\npremium_written = \"\\\"保费\\\" + foo(1)\"", 2, 29, "foo"),
+            ("[expressions]\npremium_written = { expr = '1 + ' }", 2, 33, "expression"),
+            ("[expressions]\npremium_written = '''\n1 +\n  now()'''", 4, 3, "now"),
+            ("[expressions]\nissued_at = { expr = 'a', format = '%q' }", 2, 0, "%q"),
+            ("[expressions]\nissued_at = { expr = 'cast(a as date)', format = '%Y' }", 2, 23, "format"),
+            ("[expressions]\nno_such = 'a'", 2, 0, "no column"),
+            ("[contract]\ndeleted_when = \"状态 = \"", 2, 22, "expression"),
+            ("[contract]\ndeleted_when = '状态'", 2, 17, "true or false"),
+        ] {
+            let faults = feed_of(wrong).unwrap_err();
+            assert_eq!(faults.len(), 1, "{wrong}: {faults:?}");
+            let place = match column {
+                0 => format!("line {}:", lines + line),
+                column => format!("line {}, column {column}:", lines + line),
+            };
+            assert!(faults[0].contains(&place) && faults[0].contains(told), "{wrong}: {place} {faults:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use anze_warehouse::contract::Contract;
 use anze_warehouse::lineage;
-use anze_warehouse::publication::{Arrival, Outcome};
+use anze_warehouse::publication::{Arrival, Keys, Outcome};
 use datafusion::arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::Int64Type;
@@ -157,7 +157,11 @@ impl Loading {
             let parts: Vec<&dyn Array> = self.deleted.iter().map(|part| part as &dyn Array).collect();
             Some(datafusion::arrow::compute::concat(&parts)?.as_boolean().clone())
         };
-        Ok(Arrival { rows, deleted, takes_over: self.due.feed.takes_over.clone() })
+        let keys = match self.due.feed.mode {
+            Mode::Append => Keys::AreNew,
+            Mode::Upsert | Mode::Snapshot => Keys::MayReturn,
+        };
+        Ok(Arrival { rows, deleted, takes_over: self.due.feed.takes_over.clone(), keys })
     }
 
     /// Takes the outcomes of the gathered rows and lets the rows go.
@@ -262,6 +266,10 @@ fn contest_remark(contract: &Contract, rule: &str) -> Reason {
         "duplicate_key" => {
             ("同一批中主键重复，以较新的一条为准", "the key stands twice in the batch; the newer row counts")
         }
+        "key_sent_again" => (
+            "该数据源声明为追加方式（append），主键却再次报送且内容或时间不同；仍以较新的一条为准，请核实",
+            "the feed says mode = \"append\" and sends the key again with another version; the newer one counts; ask why",
+        ),
         _ => (
             "更新时间与现行记录相同而内容不同，以后到者为准",
             "same clock as the current version and other content; the later receipt counts",

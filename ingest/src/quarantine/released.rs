@@ -12,7 +12,7 @@ use super::replay::{FeedLimits, Replay, Settlement};
 use super::report::BatchChange;
 use crate::check::KnownCodes;
 use crate::error::Result;
-use crate::feed::{Feed, Share};
+use crate::feed::{Allowance, Feed};
 use crate::load::{Again, BatchReport, BatchState, Due, Wanted, load_again};
 
 /// One batch held whole.
@@ -103,8 +103,8 @@ impl<'a, 'r, 'w> Released<'a, 'r, 'w> {
             FeedLimits::Kept => feed,
             FeedLimits::Lifted => {
                 let mut lifted = Feed::clone(&feed);
-                lifted.policy.max_quarantined = Share::WHOLE;
-                lifted.policy.max_removed = Share::WHOLE;
+                lifted.policy.max_quarantined = Allowance::WHOLE;
+                lifted.policy.max_removed = Allowance::WHOLE;
                 Arc::new(lifted)
             }
         }

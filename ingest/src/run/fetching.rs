@@ -13,7 +13,8 @@ use crate::feed::Feed;
 use crate::schedule::{day_of, jitter};
 use crate::source::cursor::FeedCursor;
 use crate::source::{
-    Fetched, HttpSource, MysqlSource, PostgresSource, Request, S3Source, SftpSource, Source, SourceConfig, Surroundings,
+    DirectorySource, Fetched, HttpSource, MysqlSource, PostgresSource, Request, S3Source, SftpSource, Source,
+    SourceConfig, Surroundings,
 };
 
 /// Why a fetch was ended from outside.
@@ -100,7 +101,11 @@ impl Ingest {
         }
         let (feed_id, zone, environment) = (&job.feed.feed_id, job.feed.format.zone(), self.environment);
         match &job.feed.source {
-            SourceConfig::Directory(directory) => directory.fetch(&request, &self.landing).await,
+            SourceConfig::Directory(folder) => {
+                DirectorySource::new(folder.clone(), feed_id.clone(), self.kept.clone())
+                    .fetch(&request, &self.landing)
+                    .await
+            }
             SourceConfig::Http(http) => {
                 let client = self.client.clone();
                 let around = Surroundings { deployment: self.deployment.clone(), environment, client };
@@ -108,10 +113,12 @@ impl Ingest {
             }
             SourceConfig::Push(_) => Ok(Vec::new()),
             SourceConfig::S3(bucket) => {
-                S3Source::new(bucket.clone(), feed_id.clone(), environment).fetch(&request, &self.landing).await
+                let source = S3Source::new(bucket.clone(), feed_id.clone(), environment, self.kept.clone());
+                source.fetch(&request, &self.landing).await
             }
             SourceConfig::Sftp(server) => {
-                SftpSource::new(server.clone(), feed_id.clone(), environment).fetch(&request, &self.landing).await
+                let source = SftpSource::new(server.clone(), feed_id.clone(), environment, self.kept.clone());
+                source.fetch(&request, &self.landing).await
             }
             SourceConfig::Postgres(database) => {
                 PostgresSource::new(database.clone(), zone, environment).fetch(&request, &self.landing).await

@@ -20,6 +20,7 @@ pub(crate) struct Landed {
     pub(super) run: Run,
     /// Batches that are new.
     pub(super) deliveries: Vec<String>,
+    /// Bytes that were sent.
     pub(super) bytes: u64,
     /// When the last of it was on disk.
     pub(super) landed_at: Option<DateTime<Utc>>,
@@ -54,7 +55,9 @@ impl Ingest {
         };
         let mut fulfilled = false;
         for object in fetched {
-            landed.bytes += object.bytes.size;
+            if !object.bytes.is_known() {
+                landed.bytes += object.bytes.size;
+            }
             let batch = match self.land(&job.feed, object, slot_at).await {
                 Ok(batch) => batch,
                 Err(error) => {

@@ -44,7 +44,7 @@ fn feed(dataset: &str) -> Result<Feed> {
         // Never asked: shipped files come from the binary.
         source: SourceConfig::Directory(DirectoryConfig {
             path: PathBuf::new(),
-            pattern: String::new(),
+            pattern: None,
             stable_for: Span(Duration::ZERO),
         }),
         format,

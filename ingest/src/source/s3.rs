@@ -12,8 +12,8 @@ use futures::{StreamExt, TryStreamExt};
 use serde::Deserialize;
 use url::{Host, Url};
 
-use super::directory::{any_csv, matches};
-use super::seen::Seen;
+use super::names::Names;
+use super::seen::{Kept, Seen};
 use super::{Fetched, Request, Source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::landing::Landing;
@@ -29,9 +29,9 @@ pub struct S3Config {
     /// Only objects below this prefix, at any depth: `policies/2026`.
     #[serde(default)]
     pub prefix: String,
-    /// Names taken, what follows the last `/` of a key: `*` and `?` as in a shell.
-    #[serde(default = "any_csv")]
-    pub pattern: String,
+    /// Names taken, what follows the last `/` of a key: `*` and `?` as in a shell; default those of
+    /// the feed's format.
+    pub pattern: Option<Names>,
     /// Address of a compatible store; none: Amazon's own, by region.
     pub endpoint: Option<String>,
     /// Region; default `us-east-1`, which compatible stores mostly accept.
@@ -64,8 +64,8 @@ impl S3Config {
         if self.bucket.is_empty() || self.bucket.contains('/') {
             return Some("source.bucket: is the name of a bucket".to_owned());
         }
-        if self.pattern.contains('/') {
-            return Some("source.pattern: is an object's name, without folders; the folders are prefix".to_owned());
+        if let Some(fault) = self.pattern.as_ref().and_then(Names::fault) {
+            return Some(format!("{fault}; the folders are prefix"));
         }
         if let Err(error) = Key::parse(self.prefix.trim_matches('/')) {
             return Some(format!("source.prefix: {error}"));
@@ -124,12 +124,13 @@ pub struct S3Source {
     config: S3Config,
     feed_id: String,
     environment: Environment,
+    kept: Kept,
 }
 
 impl S3Source {
-    /// A source of a feed, with where its keys are looked up.
-    pub fn new(config: S3Config, feed_id: String, environment: Environment) -> Self {
-        Self { config, feed_id, environment }
+    /// A source of a feed, with where its keys are looked up and what failed tries keep.
+    pub fn new(config: S3Config, feed_id: String, environment: Environment, kept: Kept) -> Self {
+        Self { config, feed_id, environment, kept }
     }
 
     fn store(&self, request: &Request) -> Result<AmazonS3> {
@@ -165,7 +166,7 @@ impl S3Source {
         let prefix = (!prefix.as_ref().is_empty()).then_some(&prefix);
         let taken = |object: &ObjectMeta| {
             let name = object.location.filename().unwrap_or_default();
-            object.size > 0 && matches(&self.config.pattern, name)
+            object.size > 0 && self.config.pattern.as_ref().is_some_and(|names| names.take(name))
         };
         let listed = store.list(prefix).map_err(|error| self.failed(error));
         let mut objects: Vec<ObjectMeta> =
@@ -234,20 +235,37 @@ fn fingerprint(object: &ObjectMeta) -> String {
 impl Source for S3Source {
     async fn fetch(&self, request: &Request, into: &Landing) -> Result<Vec<Fetched>> {
         let store = self.store(request)?;
-        let mut seen = Seen::of(into, &self.feed_id);
+        let mut seen = Seen::of(into, &self.feed_id, &self.kept);
         let mut fetched = Vec::new();
-        for object in self.list(&store).await? {
+        match self.fetch_all(&store, into, &mut seen, &mut fetched).await {
+            Ok(()) => seen.write().map(|()| fetched),
+            Err(error) => {
+                seen.failed(fetched);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl S3Source {
+    async fn fetch_all(
+        &self,
+        store: &AmazonS3,
+        into: &Landing,
+        seen: &mut Seen,
+        fetched: &mut Vec<Fetched>,
+    ) -> Result<()> {
+        for object in self.list(store).await? {
             let (name, fingerprint) = (object.location.to_string(), fingerprint(&object));
             if let Some(landed) = seen.landed(&name, &fingerprint, into) {
                 fetched.push(landed);
                 continue;
             }
-            let bytes = self.object(&store, &object, into).await?;
+            let bytes = self.object(store, &object, into).await?;
             seen.note(&name, &fingerprint, &bytes);
             fetched.push(Fetched { object: name, bytes });
         }
-        seen.write()?;
-        Ok(fetched)
+        Ok(())
     }
 }
 

@@ -16,8 +16,9 @@ use russh_sftp::protocol::StatusCode;
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 
-use super::directory::{any_csv, at_once, matches};
-use super::seen::Seen;
+use super::directory::at_once;
+use super::names::Names;
+use super::seen::{Kept, Seen};
 use super::{Fetched, Request, Source};
 use crate::error::{Error, ErrorKind, Result};
 use crate::landing::{Incoming, Landing};
@@ -41,9 +42,8 @@ pub struct SftpConfig {
     pub user: String,
     /// The folder, as the server knows it.
     pub path: String,
-    /// Names taken: `*` and `?` as in a shell.
-    #[serde(default = "any_csv")]
-    pub pattern: String,
+    /// Names taken: `*` and `?` as in a shell; default those of the feed's format.
+    pub pattern: Option<Names>,
     /// How long a file must not have changed; files are best renamed into place.
     #[serde(default = "at_once")]
     pub stable_for: Span,
@@ -84,8 +84,8 @@ enum Login {
 
 impl SftpConfig {
     pub(super) fn fault(&self) -> Option<String> {
-        if self.pattern.contains('/') {
-            return Some("source.pattern: is a file name, without folders".to_owned());
+        if let Some(fault) = self.pattern.as_ref().and_then(Names::fault) {
+            return Some(fault);
         }
         if connection::fingerprint(&self.host_key).is_none() {
             let what =
@@ -120,6 +120,7 @@ pub struct SftpSource {
     config: SftpConfig,
     feed_id: String,
     environment: Environment,
+    kept: Kept,
 }
 
 /// A file that is taken.
@@ -137,9 +138,9 @@ impl Listed {
 }
 
 impl SftpSource {
-    /// A source of a feed, with where its secrets are looked up.
-    pub fn new(config: SftpConfig, feed_id: String, environment: Environment) -> Self {
-        Self { config, feed_id, environment }
+    /// A source of a feed, with where its secrets are looked up and what failed tries keep.
+    pub fn new(config: SftpConfig, feed_id: String, environment: Environment, kept: Kept) -> Self {
+        Self { config, feed_id, environment, kept }
     }
 
     /// The files that are taken, by name in byte order.
@@ -149,7 +150,7 @@ impl SftpSource {
         let mut listed = Vec::new();
         for entry in entries {
             let name = entry.file_name();
-            if !matches(&self.config.pattern, &name) {
+            if !self.config.pattern.as_ref().is_some_and(|names| names.take(&name)) {
                 continue;
             }
             let mut about = entry.metadata();
@@ -218,11 +219,31 @@ impl SftpSource {
 impl Source for SftpSource {
     async fn fetch(&self, request: &Request, into: &Landing) -> Result<Vec<Fetched>> {
         let connection = Connection::open(&self.config, request, self.environment).await?;
-        let sftp = connection.sftp();
+        let mut seen = Seen::of(into, &self.feed_id, &self.kept);
+        let mut fetched = Vec::new();
+        match self.fetch_all(connection.sftp(), into, &mut seen, &mut fetched).await {
+            Ok(()) => {
+                connection.close().await;
+                seen.write().map(|()| fetched)
+            }
+            Err(error) => {
+                seen.failed(fetched);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl SftpSource {
+    async fn fetch_all(
+        &self,
+        sftp: &SftpSession,
+        into: &Landing,
+        seen: &mut Seen,
+        fetched: &mut Vec<Fetched>,
+    ) -> Result<()> {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        let mut seen = Seen::of(into, &self.feed_id);
-        let mut fetched = Vec::new();
         for listed in self.list(sftp, now).await? {
             let (object, fingerprint) = (self.path_of(&listed.name), listed.fingerprint());
             if let Some(landed) = seen.landed(&object, &fingerprint, into) {
@@ -233,9 +254,7 @@ impl Source for SftpSource {
             seen.note(&object, &fingerprint, &bytes);
             fetched.push(Fetched { object, bytes });
         }
-        connection.close().await;
-        seen.write()?;
-        Ok(fetched)
+        Ok(())
     }
 }
 

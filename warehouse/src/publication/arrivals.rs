@@ -11,6 +11,18 @@ pub struct Arrival {
     pub deleted: Option<BooleanArray>,
     /// Reporters whose keys this feed may overwrite.
     pub takes_over: Vec<String>,
+    /// What its feed says of its keys.
+    pub keys: Keys,
+}
+
+/// What a feed says of the keys it sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keys {
+    /// One may come again, with a newer version.
+    #[default]
+    MayReturn,
+    /// Each comes once: another version of one that came is remarked on.
+    AreNew,
 }
 
 /// What became of a valid row (datasets.md, Versions).
@@ -36,7 +48,7 @@ pub struct RowWarning {
     pub arrival: usize,
     /// Which row of it.
     pub row: usize,
-    /// Name of the rule: `duplicate_key` or `equal_clock`.
+    /// Name of the rule: `duplicate_key`, `equal_clock` or `key_sent_again`.
     pub rule: &'static str,
 }
 

@@ -9,7 +9,7 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::compute::{concat_batches, filter_record_batch};
 
-use super::arrivals::Arrival;
+use super::arrivals::{Arrival, Keys};
 use super::versions::{KeyEncoder, text};
 use super::{DatasetChange, files};
 use crate::contract::Contract;
@@ -115,7 +115,7 @@ fn ending(contract: &Contract, rows: RecordBatch, snapshot: &Snapshot<'_>) -> Re
         set(end, Arc::new(Date32Array::from(vec![days(snapshot.day); count])))?;
     }
     let deleted = contract.span_end.is_none().then(|| BooleanArray::from(vec![true; count]));
-    Ok(Arrival { rows: RecordBatch::try_new(schema, columns)?, deleted, takes_over: Vec::new() })
+    Ok(Arrival { rows: RecordBatch::try_new(schema, columns)?, deleted, takes_over: Vec::new(), keys: Keys::MayReturn })
 }
 
 fn days(day: NaiveDate) -> i32 {

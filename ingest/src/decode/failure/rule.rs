@@ -94,11 +94,13 @@ pub enum Rule {
     Uncalculated,
     /// A number with more digits than a spreadsheet keeps.
     DigitsLost,
+    /// An expression of the feed that cannot be computed for this record.
+    ExpressionFailed,
 }
 
 impl Rule {
     /// Every rule, in the order of this list.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::UnreadableHeader,
         Self::WrongEncoding,
         Self::DuplicateColumn,
@@ -142,6 +144,7 @@ impl Rule {
         Self::CellError,
         Self::Uncalculated,
         Self::DigitsLost,
+        Self::ExpressionFailed,
     ];
 
     /// The name in tables, in snake case.
@@ -190,6 +193,7 @@ impl Rule {
             Self::CellError => "cell_error",
             Self::Uncalculated => "uncalculated",
             Self::DigitsLost => "digits_lost",
+            Self::ExpressionFailed => "expression_failed",
         }
     }
 }

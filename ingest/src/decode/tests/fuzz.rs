@@ -107,6 +107,49 @@ fn random_lines_of_objects_are_accounted_wherever_blocks_end() {
 }
 
 #[test]
+fn random_text_through_every_kind_of_mapping_is_accounted() {
+    let toml = r#"
+        format.null = ["", "null"]
+        format.thousands = ","
+        columns.name = { to = "name", codes = { "甲" = "乙" }, null = ["x"] }
+        columns.expert_count = { to = "expert_count", scale = 0.5 }
+        columns.valid_from = { to = "valid_from", format = "%Y-%m-%d" }
+        constants.region_code = "330102"
+    "#;
+    let contract = builtin().dataset("agency").unwrap();
+    let feed: Feed = toml::from_str(toml).unwrap();
+    let mut mapping = Mapping::new(&feed.columns, &feed.constants, contract).unwrap();
+    let read_as = ColumnConfig { to: "equipment".to_owned(), ..ColumnConfig::default() };
+    mapping.compute(&read_as, derived::Joined::of("equipment", "qualification")).unwrap();
+    let read = |bytes: &[u8], block_bytes: usize| -> Result<Vec<(u64, Vec<String>, usize)>, String> {
+        let limits = Limits { block_bytes, record_bytes: 200, chunk_rows: 1 + block_bytes % 7 };
+        let format = Format::new(&feed.format).unwrap().with_limits(limits);
+        let decoder = Decoder::open(Cursor::new(bytes.to_vec()), &format, &mapping, &[]);
+        let mut rows = Vec::new();
+        for chunk in decoder.map_err(|error| error.to_string())? {
+            let chunk = chunk.map_err(|error| error.to_string())?;
+            rows.extend(chunk.rejected.iter().map(|record| (record.row_no, Vec::new(), 1)));
+            for row in 0..chunk.rows.num_rows() {
+                let faults = chunk.failures.iter().filter(|failure| failure.row == row).count();
+                rows.push((chunk.row_no[row], texts(&chunk.rows, row), faults));
+            }
+        }
+        rows.sort();
+        Ok(rows)
+    };
+    for_a_while(6, &(pieces(), 1..40usize), |(bytes, block)| {
+        let file = [HEADER, &bytes].concat();
+        let whole = read(&file, 1 << 20);
+        if let Ok(rows) = &whole {
+            let numbers: Vec<u64> = rows.iter().map(|(row_no, ..)| *row_no).collect();
+            prop_assert_eq!(numbers, (1..=rows.len() as u64).collect::<Vec<_>>());
+        }
+        prop_assert_eq!(read(&file, block), whole);
+        Ok(())
+    });
+}
+
+#[test]
 fn a_value_comes_back_as_it_was_written() {
     let text = "[^\\p{Cc}\u{FFFD}]{1,20}";
     for_a_while(5, &(text, 0..1_000_000i64), |(name, count)| {

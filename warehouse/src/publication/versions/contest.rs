@@ -11,7 +11,7 @@ use super::{Existing, Incoming, Places, history_rows, receipt, text};
 use crate::contract::Contract;
 use crate::error::Result;
 use crate::lineage;
-use crate::publication::arrivals::{Arrival, Outcome, RowWarning, Upserted};
+use crate::publication::arrivals::{Arrival, Keys, Outcome, RowWarning, Upserted};
 use crate::reference;
 
 /// The version of a key that stands at some point of the contest.
@@ -114,12 +114,22 @@ impl Contest {
                 contest.outcome[row] = refused;
                 continue;
             }
+            let comes_again = arrivals[arrival as usize].keys == Keys::AreNew
+                && match key.standing {
+                    Standing::Nothing => false,
+                    Standing::Deleted => true,
+                    Standing::Stored(stored) => stored_batch.value(stored as usize) != arriving_batch.value(row),
+                    Standing::Arrived(before) => incoming.arrival[before as usize] != arrival,
+                };
             let clock = incoming.clock[row];
             let shipped_stands =
                 key.owner.as_deref() == Some(reference::REPORTER) && reporter.value(row) != reference::REPORTER;
             if !shipped_stands && clock < key.clock {
                 contest.outcome[row] = Outcome::Superseded;
                 contest.superseded.push(row as u32);
+                if comes_again {
+                    contest.warnings.push(at("key_sent_again"));
+                }
                 continue;
             }
             let deletes = arrivals[arrival as usize]
@@ -139,6 +149,9 @@ impl Contest {
                 contest.outcome[row] = Outcome::Superseded;
                 contest.superseded.push(row as u32);
                 continue;
+            }
+            if comes_again {
+                contest.warnings.push(at("key_sent_again"));
             }
             if clock == key.clock && !same && !matches!(key.standing, Standing::Nothing) {
                 contest.warnings.push(at("equal_clock"));

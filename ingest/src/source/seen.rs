@@ -19,16 +19,19 @@ use super::Fetched;
 use crate::error::Result;
 use crate::landing::{Incoming, Landing};
 
-/// What failed tries of feeds fetched, by feed and object, with how each version was told.
+/// Objects that a failed try fetched, by name, with how each version was told.
+type Objects = HashMap<String, (String, Incoming)>;
+
+/// What failed tries of feeds fetched, by feed.
 #[derive(Debug, Clone, Default)]
-pub struct Kept(Arc<Mutex<HashMap<String, HashMap<String, (String, Incoming)>>>>);
+pub struct Kept(Arc<Mutex<HashMap<String, Objects>>>);
 
 impl Kept {
-    fn take(&self, feed_id: &str) -> HashMap<String, (String, Incoming)> {
+    fn take(&self, feed_id: &str) -> Objects {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(feed_id).unwrap_or_default()
     }
 
-    fn put(&self, feed_id: &str, objects: HashMap<String, (String, Incoming)>) {
+    fn put(&self, feed_id: &str, objects: Objects) {
         if !objects.is_empty() {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(feed_id.to_owned(), objects);
         }
@@ -41,7 +44,7 @@ pub struct Seen {
     feed_id: String,
     file: PathBuf,
     /// From the try before, if it failed.
-    kept: HashMap<String, (String, Incoming)>,
+    kept: Objects,
     keep: Kept,
     before: BTreeMap<String, Version>,
     /// What the source lists now; the rest is forgotten.

@@ -18,6 +18,7 @@ use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
+use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::BinaryExpr;
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, ExprWithAlias, visit_expressions_mut};
@@ -209,7 +210,14 @@ fn planned(
     let schema = DFSchema::try_from(Arc::clone(schema))?;
     let state = planner()?;
     let logical = state.create_logical_expr_from_sql_expr(expression, &schema)?;
-    let physical = state.create_physical_expr(logical, &schema)?;
+    let context = SimplifyContext::builder()
+        .with_schema(Arc::new(schema.clone()))
+        .with_config_options(Arc::clone(state.config_options()))
+        .build();
+    // `coalesce` and its like are written as `case` here, and run in no other form.
+    let simplifier = ExprSimplifier::new(context);
+    let simple = simplifier.simplify(simplifier.coerce(logical, &schema)?)?;
+    let physical = state.create_physical_expr(simple, &schema)?;
     // Sums and products that do not fit are failures, never another number.
     let checked = |part: Arc<dyn PhysicalExpr>| match part.downcast_ref::<BinaryExpr>() {
         Some(binary) => {
@@ -274,7 +282,7 @@ mod tests {
         let rebate: &[&str] = &["0.07", "-"];
         let sql = "cast(P as decimal(18,2)) * 10000 - coalesce(cast(R as decimal(18,2)), 0)";
         let (values, failed) = computed(sql, &[("P", premium), ("R", rebate)]);
-        assert!(failed.is_empty());
+        assert!(failed.is_empty(), "{failed:?}");
         assert_eq!(values, some(&["10999.93", "0.00"]));
         assert_eq!(computed("cast(a as decimal(9,4)) * 0.1", &[("a", &["0.3"])]).0, some(&["0.03000"]));
         assert_eq!(computed("cast(a as date)", &[("a", &["2026-01-05"])]).0, some(&["2026-01-05"]));
@@ -284,6 +292,21 @@ mod tests {
             computed("case when a in ('1','2') then 'own' else 'agency' end", &[("a", &["1", "3"])]).0,
             some(&["own", "agency"])
         );
+    }
+
+    #[test]
+    fn missing_values_are_replaced_by_every_function_that_does_so() {
+        for (sql, value) in [
+            ("coalesce(a, 'x')", "x"),
+            ("nvl(a, 'x')", "x"),
+            ("ifnull(a, 'x')", "x"),
+            ("nvl2(a, 'there', 'gone')", "gone"),
+            ("nullif(coalesce(a, 'x'), 'y')", "x"),
+        ] {
+            let (values, failed) = computed(sql, &[("a", &["-"])]);
+            assert!(failed.is_empty(), "{sql}: {failed:?}");
+            assert_eq!(values, some(&[value]), "{sql}");
+        }
     }
 
     #[test]

@@ -343,8 +343,6 @@ class Warehouse:
         self.waiting = defaultdict(list)
         # By batch: its state, and records read and held.
         self.states, self.counts = {}, {}
-        # Batches held whole in which a code was wanting.
-        self.held_whole = []
 
     def codes(self, kind):
         return {key[0] for key, version in self.tables[kind].items() if not version.deleted}
@@ -368,16 +366,13 @@ class Warehouse:
 
     def load(self, number, batch, feed, data):
         """Loads one landed file, and again what waited for the codes it brings."""
-        state, unknown = self.judge(number, batch, feed, data)
+        state = self.judge(number, batch, feed, data)
         self.states[batch["batch_id"]] = state
-        if state == "held":
-            if unknown:
-                self.held_whole.append((number, batch, feed, data))
-        elif feed.dataset in ("region", "sector", "insurer"):
+        if state != "held" and feed.dataset in ("region", "sector", "insurer"):
             self.replay()
 
     def judge(self, number, batch, feed, data):
-        """Loads one landed file or holds it whole; says which, and how many rows want a code."""
+        """Loads one landed file or holds it whole, for a person; says which."""
         dataset, cols = feed.dataset, columns(feed.dataset)
         key_places = [at for at, column in enumerate(cols) if column.key]
         checks = Checks(dataset, cols, self, batch["landed_at"])
@@ -408,13 +403,13 @@ class Warehouse:
         foreign = sum(not self.accept(table, owners, key, version, feed) for key, version in rows)
         self.counts[batch["batch_id"]] = (read, held + foreign)
         if read and Decimal(held + foreign) / read > feed.max_quarantined:
-            return "held", len(waiting)
+            return "held"
         if feed.mode == "snapshot":
             if read == 0 or not self.end_absent(table, cols, present, feed, batch, number):
-                return "held", len(waiting)
+                return "held"
         self.owners[dataset], self.tables[dataset] = owners, table
         self.waiting[dataset].extend((row, feed, batch, number) for row in waiting)
-        return "published", len(waiting)
+        return "published"
 
     @staticmethod
     def accept(table, owners, key, version, feed):
@@ -447,10 +442,6 @@ class Warehouse:
                     read, held = self.counts[batch["batch_id"]]
                     self.counts[batch["batch_id"]] = (read, held - 1)
             self.waiting[dataset] = still
-        # A batch held whole for want of codes is judged again, within its feed's limits.
-        held_whole, self.held_whole = self.held_whole, []
-        for again in held_whole:
-            self.load(*again)
 
     @staticmethod
     def end_absent(table, cols, present, feed, batch, number):

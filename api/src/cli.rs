@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod assess;
 mod check;
 mod demo;
 mod feeds;
@@ -51,7 +52,7 @@ pub struct Cli {
 pub enum Command {
     /// Write a commented deployment into a folder
     Init(init::Init),
-    /// Validate settings, feeds and metrics without running anything
+    /// Validate settings, feeds, metrics and schemes without running anything
     Check,
     /// A synthetic province on a simulated clock: feeds, releases, numbers, pages
     Demo(demo::Demo),
@@ -70,6 +71,9 @@ pub enum Command {
     Report(report::Report),
     /// One read-only SQL statement, or a shell
     Sql(sql::Sql),
+    /// Target-responsibility assessments (目标责任考核)
+    #[command(subcommand)]
+    Assess(assess::Assess),
     /// What is published
     #[command(subcommand)]
     Releases(releases::Releases),
@@ -137,6 +141,7 @@ impl Cli {
             Command::Leads(command) => threads.block_on(command.run(&desk)),
             Command::Report(command) => threads.block_on(command.run(&desk)),
             Command::Sql(command) => threads.block_on(command.run(&desk)),
+            Command::Assess(command) => threads.block_on(command.run(&desk)),
             Command::Releases(command) => threads.block_on(command.run(&desk)),
             Command::Trace(command) => threads.block_on(command.run(&desk)),
             Command::Quarantine(command) => threads.block_on(command.run(&desk)),

@@ -6,6 +6,7 @@
 )]
 
 mod access_log;
+mod assessment;
 mod brief;
 mod cli;
 mod definition;

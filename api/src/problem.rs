@@ -171,6 +171,8 @@ impl Problem {
             "no_such_feed",
             "no_such_kind",
             "no_such_lead",
+            "no_such_subject",
+            "no_such_assessment",
         ];
         misuses.contains(&self.code)
     }

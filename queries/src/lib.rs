@@ -1,9 +1,11 @@
-//! What the numbers mean: the catalogue of metrics, the marts they read, the engine that answers.
+//! What the numbers mean: the catalogue of metrics, the marts they read, the engine that answers, and
+//! the assessments that are made of them.
 //!
 //! A metric's SQL returns cases; the engine sums them up, so that the evidence of an answer is the
 //! same rows. Values are bound, never pasted; sums are exact.
 
 mod answer;
+pub mod assessment;
 mod cases;
 mod catalogue;
 mod concentration;

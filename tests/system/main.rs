@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails its test")]
 
+mod assessed;
 mod broken_rows;
 mod delivery;
 mod deployment;

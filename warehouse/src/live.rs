@@ -29,7 +29,8 @@ use crate::store::Store;
 pub use chained::{Chain, ChainedFile};
 
 /// The system tables that are live.
-const LIVE: [&str; 7] = ["access_log", "alert", "feed", "lead_review", "run", "slot", "token"];
+const LIVE: [&str; 9] =
+    ["access_log", "alert", "assessment", "assessment_score", "feed", "lead_review", "run", "slot", "token"];
 
 /// Whether a system table is live rather than part of a release.
 pub fn is_live(table: &str) -> bool {

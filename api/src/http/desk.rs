@@ -35,6 +35,11 @@ impl RunDesk {
         let _ = self.service.set((ingest, service));
     }
 
+    /// Whether this process holds the writer's lease.
+    pub fn writes(&self) -> bool {
+        self.service.get().is_some()
+    }
+
     /// Asks for a run. It goes on whether or not anybody waits for what is returned.
     pub fn start(&self, work: &Work, asked_by: String) -> Result<Told, Problem> {
         let (ingest, service) = self.service.get().cloned().ok_or_else(not_here)?;

@@ -8,6 +8,7 @@ mod answer;
 pub mod assessment;
 mod cases;
 mod catalogue;
+mod comparison;
 mod concentration;
 mod dimension;
 mod engine;
@@ -35,8 +36,9 @@ mod embedded {
     include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 }
 
-pub use answer::{Figure, Member, MetricAnswer, Row};
+pub use answer::{Compared, Figure, Member, MetricAnswer, Row};
 pub use catalogue::{Catalogue, Direction, Kind, Metric, Parameter, ParameterType, Unit};
+pub use comparison::{Benchmark, Compare, Comparison, Reach, answer_compared};
 pub use dimension::{Dimension, UNKNOWN};
 pub use engine::answer;
 pub use error::{Error, ErrorKind, Position, Result};

@@ -4,6 +4,7 @@
 
 mod assessed;
 mod broken_rows;
+mod compared;
 mod delivery;
 mod deployment;
 mod formats;

@@ -20,6 +20,8 @@ mod groups;
 mod handworked;
 mod lead;
 mod names;
+#[cfg(test)]
+mod properties;
 mod quantity;
 mod question;
 mod rule_book;

@@ -6,6 +6,7 @@ mod feeds;
 mod ingest;
 mod init;
 mod leads;
+mod maintain;
 mod metrics;
 mod noted;
 mod quarantine;
@@ -81,6 +82,9 @@ pub enum Command {
     /// What is delivered, and how it stands
     #[command(subcommand)]
     Feeds(feeds::Feeds),
+    /// Look after the warehouse; a running server does so by itself
+    #[command(subcommand)]
+    Maintain(maintain::Maintain),
     /// Who may call
     #[command(subcommand)]
     Token(token::Token),
@@ -141,6 +145,7 @@ impl Cli {
             Command::Trace(command) => threads.block_on(command.run(&desk)),
             Command::Quarantine(command) => threads.block_on(command.run(&desk)),
             Command::Feeds(command) => threads.block_on(command.run(&desk)),
+            Command::Maintain(command) => threads.block_on(command.run(&desk)),
             Command::Token(command) => command.run(&desk),
         };
         // A computation that does not end must not keep a finished command.

@@ -12,6 +12,7 @@ mod format;
 mod freshness;
 mod health;
 mod leads;
+mod maintenance;
 mod metrics;
 mod noting;
 mod openapi;
@@ -78,8 +79,10 @@ fn routes(app: AppState) -> Routes {
         .get("/api/v1/quarantine", Access::Rows, quarantine::list)
         .post("/api/v1/quarantine/replay", Access::Settle, quarantine::replay)
         .post("/api/v1/quarantine/discard", Access::Settle, quarantine::discard)
+        .post("/api/v1/maintenance", Access::Maintain, maintenance::run)
         .get("/api/v1/releases", Access::Releases, releases::list)
         .get("/api/v1/releases/{n}", Access::Releases, releases::show)
+        .get("/api/v1/releases/{n}/diff/{m}", Access::Rows, releases::diff)
         .get("/assets/{file}", Access::Open, page::assets::show)
         .get("/", Access::Pages, page::home::show)
         .get("/metrics/{id}/gap", Access::Evidence, page::gap::show)

@@ -21,6 +21,7 @@ mod held;
 mod http;
 mod landed;
 mod leads;
+mod maintenance;
 mod output;
 mod page;
 mod permission;
@@ -37,6 +38,7 @@ mod settings;
 mod settling;
 mod statement;
 mod token;
+mod upkeep;
 mod work;
 mod writer;
 

@@ -73,6 +73,8 @@ pub enum Access {
     Push,
     /// Deciding what becomes of held records.
     Settle,
+    /// Looking after the warehouse.
+    Maintain,
     /// What is published.
     Releases,
 }

@@ -8,7 +8,7 @@ use anze_ingest::clock::Clock;
 use anze_ingest::service::{Service, Webhook};
 use anze_warehouse::Release;
 use anze_warehouse::warehouse::Holder;
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 
@@ -19,6 +19,7 @@ use crate::exit::Misuse;
 use crate::http::{App, Door, Server, StopSignal};
 use crate::settings::AlertSettings;
 use crate::token::Secret;
+use crate::upkeep::Upkeep;
 use crate::writer;
 
 /// Which parts are served.
@@ -53,7 +54,7 @@ pub async fn serve(
         Some(Part::Api) => None,
         // The endpoint answers from the last release while the service loads what a crash left.
         _ => tokio::select! {
-            begun = service(&deployment, server.as_ref(), clock, &secret) => Some(begun),
+            begun = service(&deployment, server.as_ref(), Arc::clone(&clock), &secret) => Some(begun),
             () = stop_signal.asked() => None,
         },
     };
@@ -66,10 +67,14 @@ pub async fn serve(
             return Err(error);
         }
     };
+    let upkeep = service.as_ref().and_then(|service| upkeep(&deployment, service, &clock));
     if service.is_some() || only == Some(Part::Api) {
         stop_signal.asked().await;
     }
     tracing::info!("stopping");
+    if let Some(upkeep) = upkeep {
+        upkeep.stop().await;
+    }
     stop(server, service).await;
     Ok(())
 }
@@ -135,6 +140,14 @@ async fn service(
         server.app().desk.open(ingest, service.handle());
     }
     Ok(service)
+}
+
+/// Maintenance that goes by itself, unless the settings turn it off.
+fn upkeep(deployment: &Arc<Deployment>, service: &Service, clock: &Arc<Clock>) -> Option<Upkeep> {
+    let settings = &deployment.settings().maintenance;
+    let every = TimeDelta::from_std(settings.every.0).unwrap_or(TimeDelta::MAX);
+    let start = || Upkeep::start(Arc::clone(deployment), service.handle(), Arc::clone(clock), every);
+    settings.automatic.then(start)
 }
 
 /// Where alerts are told, if anywhere.

@@ -149,8 +149,9 @@ impl Landing {
                     return Err(Error::new(ErrorKind::Retry, what));
                 }
                 fs::rename(&incoming.file, &target)?;
-                sync_folder(target.parent().unwrap_or(&landing.data))?;
             }
+            // Also where the name is there already: a crash may have come before its folder was synced.
+            sync_folder(target.parent().unwrap_or(&landing.data))?;
             let pending = landing.data.join("pending");
             create_folders(&pending)?;
             let note = landing.note(&delivery);

@@ -9,6 +9,7 @@ pub mod error;
 pub mod functions;
 pub mod lineage;
 pub mod live;
+pub mod maintenance;
 pub mod publication;
 pub mod reference;
 pub mod release;
@@ -16,6 +17,9 @@ pub mod session;
 pub mod store;
 pub mod table;
 pub mod warehouse;
+
+#[cfg(test)]
+mod tests;
 
 mod embedded {
     include!(concat!(env!("OUT_DIR"), "/embedded.rs"));

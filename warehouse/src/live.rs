@@ -29,7 +29,7 @@ use crate::store::Store;
 pub use chained::{Chain, ChainedFile};
 
 /// The system tables that are live.
-const LIVE: [&str; 7] = ["access_log", "alert", "feed", "lead_review", "run", "slot", "token"];
+const LIVE: [&str; 8] = ["access_log", "alert", "feed", "lead_review", "maintenance", "run", "slot", "token"];
 
 /// Whether a system table is live rather than part of a release.
 pub fn is_live(table: &str) -> bool {
@@ -68,10 +68,11 @@ impl LiveFile {
             text.push_str(&serde_json::to_string(row)?);
             text.push('\n');
         }
+        let is_new = !self.path.exists();
         let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
         file.write_all(text.as_bytes())?;
         file.sync_data()?;
-        Ok(())
+        if is_new { sync_folder_of(&self.path) } else { Ok(()) }
     }
 
     /// Replaces the whole table.
@@ -90,7 +91,7 @@ impl LiveFile {
         }
         file.sync_all()?;
         std::fs::rename(&unfinished, &self.path)?;
-        Ok(())
+        sync_folder_of(&self.path)
     }
 
     /// The rows, by key: the last line of each key.
@@ -141,6 +142,14 @@ impl LiveFile {
         let mut last = [0];
         file.read_exact(&mut last)?;
         Ok(last[0] != b'\n')
+    }
+}
+
+/// The name of a file survives a power cut once its folder is synced.
+fn sync_folder_of(file: &std::path::Path) -> Result<()> {
+    match file.parent() {
+        Some(folder) => Ok(File::open(folder)?.sync_all()?),
+        None => Ok(()),
     }
 }
 

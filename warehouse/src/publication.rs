@@ -20,12 +20,13 @@ use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use datafusion::prelude::SessionContext;
-use futures::future::try_join_all;
+use futures::future::join_all;
 use sha2::{Digest, Sha256};
 
 pub use amendments::live_rows;
 pub use arrivals::{Arrival, Outcome, RowWarning, Upserted};
 pub use change::{DatasetChange, Savepoint};
+pub(crate) use files::count_rows;
 use noted::Noted;
 pub use noted::system_rows;
 pub use snapshot::{Absence, Snapshot};
@@ -70,6 +71,11 @@ impl Writer {
 
     fn remember_head(&self, table: &TableName, head: Head) {
         self.heads.lock().unwrap_or_else(PoisonError::into_inner).insert(table.clone(), head);
+    }
+
+    /// Looks at the logs again before the next commit: a publication that failed may have written some.
+    fn forget_heads(&self) {
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Starts the next release over the last one.
@@ -164,6 +170,21 @@ impl Publication<'_> {
         Ok(session)
     }
 
+    /// Puts the small files of a table together.
+    pub(crate) async fn compact(&mut self, name: &TableName) -> Result<()> {
+        self.working(name).await?.compact().await
+    }
+
+    /// Number of files of a table that compaction would put together with others.
+    pub(crate) async fn unfilled(&mut self, name: &TableName) -> Result<usize> {
+        Ok(self.working(name).await?.unfilled())
+    }
+
+    /// Number of files of a table as it stands.
+    pub(crate) async fn file_count(&mut self, name: &TableName) -> Result<usize> {
+        Ok(self.working(name).await?.files.len())
+    }
+
     /// Commits every changed table, then creates the manifest: the release is there, whole.
     ///
     /// # Errors
@@ -178,25 +199,28 @@ impl Publication<'_> {
         let at_ms = self.manifest.published_at.timestamp_millis();
         // Side by side: most of it is waiting for the disk.
         let changed = self.tables.iter_mut().filter(|(_, table)| table.changed());
-        let committed = try_join_all(changed.map(|(name, table)| async move {
+        let commits = changed.map(|(name, table)| async move {
             table.fold_small_files().await?;
             let version = table.commit(at_ms).await?;
             Ok::<_, Error>((name, version))
-        }));
-        for (name, version) in committed.await? {
+        });
+        // All are waited for: a commit that goes on behind a failed publication would meet the next one.
+        let committed: Result<Vec<_>> = join_all(commits).await.into_iter().collect();
+        for (name, version) in committed.inspect_err(|_| self.writer.forget_heads())? {
             self.manifest.tables.insert(name.path(), version.version);
             let head = Head { version: version.version, files: Arc::clone(&version.files) };
             self.writer.remember_head(name, head);
             self.writer.warehouse.remember_version(&version);
         }
         self.manifest.contracts = contracts_digest();
-        self.manifest.create(self.writer.warehouse.store()).await?;
+        let created = self.manifest.create(self.writer.warehouse.store()).await;
+        created.inspect_err(|_| self.writer.forget_heads())?;
         let number = self.manifest.release;
         let duration_ms = begun.elapsed().as_millis();
         tracing::debug!(release = number, settled_ms, written_ms, duration_ms, "published");
         self.writer
             .warehouse
-            .release(number)
+            .open_release(number)
             .await?
             .ok_or_else(|| Error::new(ErrorKind::Internal, format!("release {number} vanished after publishing")))
     }

@@ -1,5 +1,7 @@
 //! Releases: one consistent version of all tables, and the only thing readers ever see.
 
+mod difference;
+mod dropped;
 mod history;
 mod manifest;
 mod scan;
@@ -14,6 +16,9 @@ use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::TableReference;
 use datafusion::prelude::SessionContext;
 
+pub(crate) use difference::difference;
+pub use difference::{ChangedDataset, ChangedKey, Difference, Entered};
+pub use dropped::Dropped;
 pub use manifest::Manifest;
 pub(crate) use scan::ParquetTable;
 

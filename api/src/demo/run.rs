@@ -22,7 +22,8 @@ use crate::token::Token;
 use crate::writer;
 
 /// The settings of the demo's deployment.
-const SETTINGS: &str = "# 演示部署 / the demo's deployment\n[server]\nloopback_role = \"admin\"\n";
+const SETTINGS: &str = "# 演示部署 / the demo's deployment\n[server]\nloopback_role = \"admin\"\n\
+    # 演示保留每一次发布 / every release of the demo is kept\n[maintenance]\nautomatic = false\n";
 
 /// The senders of the demo, answering over HTTP until they are stopped.
 pub(crate) struct Senders {

@@ -67,6 +67,7 @@ impl ChainedFile {
         if let Some(folder) = self.path.parent() {
             crate::store::create_folders(folder)?;
         }
+        let is_new = !self.path.exists();
         let mut file = OpenOptions::new().create(true).read(true).append(true).open(&self.path)?;
         // Held until the file is closed: two processes must not continue the same row.
         file.lock()?;
@@ -87,7 +88,7 @@ impl ChainedFile {
         }
         file.write_all(text.as_bytes())?;
         file.sync_data()?;
-        Ok(())
+        if is_new { super::sync_folder_of(&self.path) } else { Ok(()) }
     }
 
     /// Follows the chain from its first row to its last.

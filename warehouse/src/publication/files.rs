@@ -167,6 +167,23 @@ pub(super) async fn read(
     read_bytes(bytes(store, table, file).await?, columns)
 }
 
+/// Decodes a whole file and counts its rows.
+///
+/// # Errors
+/// Corrupt, where the file is not there; Storage, where it does not decode.
+pub(crate) async fn count_rows(store: &Store, path: &str) -> Result<u64> {
+    let bytes = store.read(path).await?;
+    let bytes = bytes.ok_or_else(|| Error::new(ErrorKind::Corrupt, format!("{path} is not there")))?;
+    blocking(move || {
+        let mut rows = 0;
+        for batch in read_bytes(bytes, None)? {
+            rows += batch?.num_rows() as u64;
+        }
+        Ok(rows)
+    })
+    .await
+}
+
 /// A batch of a file with the columns of today's schema: columns added since are null.
 pub(super) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     if batch.schema().fields() == schema.fields() {

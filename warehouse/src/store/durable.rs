@@ -6,8 +6,10 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use datafusion::object_store::local::LocalFileSystem;
 use datafusion::object_store::path::Path;
 use datafusion::object_store::{
@@ -16,6 +18,7 @@ use datafusion::object_store::{
 };
 use futures::stream::BoxStream;
 
+use super::Stored;
 use crate::error::Result;
 
 /// The file system from its root, with every object synced, and its folder too, before it is seen.
@@ -60,8 +63,11 @@ impl ObjectStore for DurableFolder {
         location: &Path,
         opts: PutMultipartOptions,
     ) -> StoreResult<Box<dyn MultipartUpload>> {
+        let target = self.file(location)?;
+        let folder = target.clone();
+        blocking(move || folders_of(&folder)).await?;
         let upload = self.files.put_multipart_opts(location, opts).await?;
-        Ok(Box::new(SyncedUpload { upload, target: self.file(location)? }))
+        Ok(Box::new(SyncedUpload { upload, target }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
@@ -85,16 +91,19 @@ impl ObjectStore for DurableFolder {
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> StoreResult<()> {
-        self.files.copy_opts(from, to, options).await?;
         let target = self.file(to)?;
+        let folder = target.clone();
+        blocking(move || folders_of(&folder)).await?;
+        self.files.copy_opts(from, to, options).await?;
         blocking(move || sync_file(&target)).await
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> StoreResult<()> {
         let (source, target) = (self.file(from)?, self.file(to)?);
-        blocking(move || sync_file(&source)).await?;
+        let (old, new) = (source.clone(), target.clone());
+        blocking(move || sync_file(&old).and_then(|()| folders_of(&new))).await?;
         self.files.rename_opts(from, to, options).await?;
-        blocking(move || sync_folder_of(&target)).await
+        blocking(move || sync_folder_of(&target).and_then(|()| sync_folder_of(&source))).await
     }
 }
 
@@ -130,11 +139,7 @@ enum Replace {
 
 /// Writes beside the target, syncs, then makes it visible in one step and syncs the folder.
 fn write_file(target: &FsPath, payload: &PutPayload, replace: Replace) -> StoreResult<PutResult> {
-    if let Some(folder) = target.parent()
-        && !folder.exists()
-    {
-        create_folders(folder).map_err(|error| failed(folder, error))?;
-    }
+    folders_of(target)?;
     let number = UNFINISHED.fetch_add(1, Ordering::Relaxed);
     let mut name = target.as_os_str().to_owned();
     name.push(format!("#{}{number:06}", std::process::id()));
@@ -164,6 +169,14 @@ fn write_file(target: &FsPath, payload: &PutPayload, replace: Replace) -> StoreR
     Ok(PutResult { e_tag: None, version: None })
 }
 
+/// The folders of a file, created and synced where they are missing.
+fn folders_of(file: &FsPath) -> StoreResult<()> {
+    match file.parent() {
+        Some(folder) => create_folders(folder).map_err(|error| failed(folder, error)),
+        None => Ok(()),
+    }
+}
+
 /// Creates missing folders and syncs each parent, so that the new names survive a power cut.
 pub fn create_folders(folder: &FsPath) -> std::io::Result<()> {
     if folder.exists() {
@@ -179,6 +192,38 @@ pub fn create_folders(folder: &FsPath) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Unfinished files below a folder: ours end in `#` and digits or in `.unfinished`.
+pub(super) fn leftovers(
+    root: &FsPath,
+    folder: &FsPath,
+    untouched_since: SystemTime,
+    found: &mut Vec<Stored>,
+) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        if kind.is_dir() {
+            leftovers(root, &path, untouched_since, found)?;
+        } else if kind.is_file() && is_unfinished(&entry.file_name().to_string_lossy()) {
+            // It may have been finished, and so renamed, just now.
+            let Ok(file) = entry.metadata() else { continue };
+            if file.modified()? < untouched_since {
+                let below = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
+                let written = DateTime::<Utc>::from(file.modified()?).timestamp_micros();
+                found.push(Stored { path: below, size_bytes: file.len(), written_us: written });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_unfinished(name: &str) -> bool {
+    let numbered = name
+        .rsplit_once('#')
+        .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+    numbered || name.ends_with(".unfinished")
+}
+
 fn sync_file(file: &FsPath) -> StoreResult<()> {
     File::open(file).and_then(|opened| opened.sync_all()).map_err(|error| failed(file, error))?;
     sync_folder_of(file)
@@ -192,7 +237,33 @@ fn sync_folder_of(file: &FsPath) -> StoreResult<()> {
 }
 
 fn failed(path: &FsPath, error: std::io::Error) -> StoreError {
-    StoreError::Generic { store: "folder", source: format!("{}: {error}", path.display()).into() }
+    let advice = crate::error::advice(error.kind()).map(|advice| format!("; {advice}")).unwrap_or_default();
+    StoreError::Generic { store: "folder", source: format!("{}: {error}{advice}", path.display()).into() }
+}
+
+/// Whether a folder is one that can be written to durably: a file can be linked under a second name, linking
+/// to a name that is taken is refused, and files and folders can be synced.
+pub(super) fn probe(folder: &FsPath) -> std::io::Result<()> {
+    let number = UNFINISHED.fetch_add(1, Ordering::Relaxed);
+    let name = |what: &str| folder.join(format!(".probe-{}-{number}-{what}", std::process::id()));
+    let (first, second) = (name("1"), name("2"));
+    let probed = (|| {
+        let mut file = File::create(&first)?;
+        file.write_all(b"probe")?;
+        file.sync_all()?;
+        fs::hard_link(&first, &second)?;
+        match fs::hard_link(&first, &second) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+            Ok(()) => return Err(std::io::Error::other("a name that is taken was given again")),
+        }
+        File::open(folder)?.sync_all()
+    })();
+    for file in [first, second] {
+        // What was not made cannot be removed; the first error is the one that matters.
+        let _ = fs::remove_file(file);
+    }
+    probed
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> StoreResult<T> + Send + 'static) -> StoreResult<T> {

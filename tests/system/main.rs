@@ -8,6 +8,7 @@ mod deployment;
 mod formats;
 mod full_disk;
 mod killed;
+mod killed_upkeep;
 mod leads;
 mod maintained;
 mod pushed;

@@ -8,7 +8,7 @@ use crate::served::{Server, until};
 
 /// Five releases, each with a batch that renames the first insurer and brings another one. The first three
 /// were published in March 2020.
-fn five_releases() -> Deployment {
+pub fn five_releases() -> Deployment {
     let deployment = Deployment::new();
     deployment.write("feeds/insurers.toml", plain_feed("insurer", "NFRA", "insurers"));
     for n in 1..=5 {

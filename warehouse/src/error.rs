@@ -115,7 +115,7 @@ impl From<std::io::Error> for Error {
 }
 
 /// What to do where a disk refuses; the last release is served on in each case.
-pub(crate) fn advice(kind: std::io::ErrorKind) -> Option<&'static str> {
+pub fn advice(kind: std::io::ErrorKind) -> Option<&'static str> {
     use std::io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match kind {
         StorageFull | QuotaExceeded => Some(

@@ -25,7 +25,7 @@ mod embedded {
     include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 }
 
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Result, advice};
 pub use release::Release;
 pub use store::create_folders;
 pub use warehouse::Warehouse;

@@ -4,6 +4,7 @@
 //! earlier one. A torn last line (a crash while appending) is not a row.
 
 mod chained;
+mod segments;
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -27,6 +28,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
 
 pub use chained::{Chain, ChainedFile};
+pub(crate) use segments::Segments;
 
 /// The system tables that are live.
 const LIVE: [&str; 8] = ["access_log", "alert", "feed", "lead_review", "maintenance", "run", "slot", "token"];
@@ -43,13 +45,16 @@ pub type LiveRow = Map<String, Value>;
 #[derive(Debug, Clone)]
 pub struct LiveFile {
     path: PathBuf,
+    /// Where it lies in a bucket instead.
+    segments: Option<Segments>,
     key: Vec<String>,
 }
 
 impl LiveFile {
     /// The file of a live table; it need not exist yet.
     pub fn new(store: &Store, contract: &Contract) -> Self {
-        Self { path: store.path().join("live").join(format!("{}.ndjson", contract.name)), key: contract.key.clone() }
+        let path = store.path().join("live").join(format!("{}.ndjson", contract.name));
+        Self { path, segments: segments(store, contract), key: contract.key.clone() }
     }
 
     /// Appends rows and syncs; each replaces the row of its key.
@@ -57,6 +62,9 @@ impl LiveFile {
     /// # Errors
     /// Storage.
     pub fn append(&self, rows: &[LiveRow]) -> Result<()> {
+        if let Some(segments) = &self.segments {
+            return segments.append(|_| lines(rows));
+        }
         if let Some(folder) = self.path.parent() {
             crate::store::create_folders(folder)?;
         }
@@ -64,10 +72,7 @@ impl LiveFile {
         if self.ends_torn()? {
             text.push('\n');
         }
-        for row in rows {
-            text.push_str(&serde_json::to_string(row)?);
-            text.push('\n');
-        }
+        text.push_str(&String::from_utf8_lossy(&lines(rows)?));
         let is_new = !self.path.exists();
         let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
         file.write_all(text.as_bytes())?;
@@ -80,15 +85,15 @@ impl LiveFile {
     /// # Errors
     /// Storage.
     pub fn replace(&self, rows: &[LiveRow]) -> Result<()> {
+        if let Some(segments) = &self.segments {
+            return segments.replace(lines(rows)?);
+        }
         let unfinished = self.path.with_extension("unfinished");
         if let Some(folder) = self.path.parent() {
             crate::store::create_folders(folder)?;
         }
         let mut file = File::create(&unfinished)?;
-        for row in rows {
-            file.write_all(serde_json::to_string(row)?.as_bytes())?;
-            file.write_all(b"\n")?;
-        }
+        file.write_all(&lines(rows)?)?;
         file.sync_all()?;
         std::fs::rename(&unfinished, &self.path)?;
         sync_folder_of(&self.path)
@@ -99,16 +104,19 @@ impl LiveFile {
     /// # Errors
     /// Storage; Corrupt where a line other than the last does not parse.
     pub fn rows(&self) -> Result<Vec<LiveRow>> {
-        let mut text = String::new();
-        match File::open(&self.path) {
-            Ok(mut file) => file.read_to_string(&mut text)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
-        };
+        let mut text = Vec::new();
+        match (&self.segments, File::open(&self.path)) {
+            (Some(segments), _) => text = segments.read()?,
+            (None, Ok(mut file)) => {
+                file.read_to_end(&mut text)?;
+            }
+            (None, Err(error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            (None, Err(error)) => return Err(error.into()),
+        }
         let mut rows = BTreeMap::new();
-        for line in text.lines().filter(|line| !line.is_empty()) {
+        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             // A line that a crash tore is not a row; the append after it starts on a new line.
-            let Ok(row) = serde_json::from_str::<LiveRow>(line) else { continue };
+            let Ok(row) = serde_json::from_slice::<LiveRow>(line) else { continue };
             let key: Vec<String> =
                 self.key.iter().map(|column| row.get(column).map(Value::to_string).unwrap_or_default()).collect();
             rows.insert(key, row);
@@ -121,6 +129,9 @@ impl LiveFile {
     /// # Errors
     /// Storage.
     pub fn size_bytes(&self) -> Result<u64> {
+        if let Some(segments) = &self.segments {
+            return segments.size_bytes();
+        }
         match std::fs::metadata(&self.path) {
             Ok(file) => Ok(file.len()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
@@ -143,6 +154,22 @@ impl LiveFile {
         file.read_exact(&mut last)?;
         Ok(last[0] != b'\n')
     }
+}
+
+/// Where a live table lies in a bucket, if the warehouse is in one.
+fn segments(store: &Store, contract: &Contract) -> Option<Segments> {
+    let bucket = store.in_bucket()?;
+    Some(Segments::new(Arc::clone(bucket), format!("live/{}", contract.name)))
+}
+
+/// Rows as they are written, a line each.
+fn lines(rows: &[LiveRow]) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    for row in rows {
+        serde_json::to_writer(&mut text, row)?;
+        text.push(b'\n');
+    }
+    Ok(text)
 }
 
 /// The name of a file survives a power cut once its folder is synced.
@@ -214,7 +241,7 @@ mod tests {
     #[test]
     fn the_last_line_of_a_key_stands_and_a_torn_line_is_no_row() {
         let folder = tempfile::tempdir().unwrap();
-        let file = LiveFile { path: folder.path().join("live/run.ndjson"), key: vec!["run_id".into()] };
+        let file = LiveFile { path: folder.path().join("live/run.ndjson"), segments: None, key: vec!["run_id".into()] };
         file.append(&[row(r#"{"run_id":"a","outcome":"running"}"#)]).unwrap();
         file.append(&[row(r#"{"run_id":"a","outcome":"done"}"#)]).unwrap();
         let mut torn = OpenOptions::new().append(true).open(&file.path).unwrap();

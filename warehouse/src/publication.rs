@@ -43,7 +43,9 @@ use crate::warehouse::{Lease, Warehouse};
 #[derive(Debug)]
 pub struct Writer {
     warehouse: Arc<Warehouse>,
-    _lease: Lease,
+    lease: Lease,
+    /// A release was published since a lease was taken over from a holder that may still write.
+    fenced: std::sync::atomic::AtomicBool,
     /// Where each log ends, as this writer, the only one, left it.
     heads: Mutex<HashMap<TableName, Head>>,
 }
@@ -57,7 +59,8 @@ struct Head {
 
 impl Writer {
     pub(crate) fn new(warehouse: Arc<Warehouse>, lease: Lease) -> Self {
-        Self { warehouse, _lease: lease, heads: Mutex::default() }
+        let fenced = std::sync::atomic::AtomicBool::new(!lease.is_taken_over());
+        Self { warehouse, lease, fenced, heads: Mutex::default() }
     }
 
     /// The warehouse it writes.
@@ -71,6 +74,23 @@ impl Writer {
 
     fn remember_head(&self, table: &TableName, head: Head) {
         self.heads.lock().unwrap_or_else(PoisonError::into_inner).insert(table.clone(), head);
+    }
+
+    /// As a process that stands still: its lease shows no sign of life any more.
+    #[cfg(test)]
+    pub(crate) fn stand_still(&self) {
+        self.lease.stand_still();
+    }
+
+    /// Makes sure that a writer whose lease was taken over can publish nothing any more: the number that it
+    /// would give to its release is taken. `false` where nothing is published yet, so that there is none.
+    pub(crate) async fn fence_off(&self, at: DateTime<Utc>) -> Result<bool> {
+        if self.fenced.load(std::sync::atomic::Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let Some(last) = self.warehouse.latest().await? else { return Ok(false) };
+        self.begin(at.max(last.published_at()), last.day()).await?.publish().await?;
+        Ok(true)
     }
 
     /// Looks at the logs again before the next commit: a publication that failed may have written some.
@@ -191,6 +211,8 @@ impl Publication<'_> {
     /// Storage, Busy. The last release stands.
     pub async fn publish(mut self) -> Result<Arc<Release>> {
         let begun = Instant::now();
+        // A commit by a writer that lost its lease would be in the way of the one that has it.
+        self.writer.lease.confirm().await?;
         self.settle_findings().await?;
         let settled_ms = begun.elapsed().as_millis();
         self.note_release()?;
@@ -213,8 +235,10 @@ impl Publication<'_> {
             self.writer.warehouse.remember_version(&version);
         }
         self.manifest.contracts = contracts_digest();
+        self.writer.lease.confirm().await?;
         let created = self.manifest.create(self.writer.warehouse.store()).await;
         created.inspect_err(|_| self.writer.forget_heads())?;
+        self.writer.fenced.store(true, std::sync::atomic::Ordering::Relaxed);
         let number = self.manifest.release;
         let duration_ms = begun.elapsed().as_millis();
         tracing::debug!(release = number, settled_ms, written_ms, duration_ms, "published");

@@ -1,5 +1,6 @@
-//! Where the warehouse lies: a folder, behind an object store that writes durably.
+//! Where the warehouse lies: a folder, behind an object store that writes durably, or a bucket.
 
+mod bucket;
 mod durable;
 
 use std::path::{Path as FsPath, PathBuf};
@@ -13,6 +14,8 @@ use futures::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+pub use bucket::BucketConfig;
+pub(crate) use bucket::{Bucket, If, Tagged, get as get_tagged, put as put_tagged};
 use durable::DurableFolder;
 pub use durable::create_folders;
 
@@ -22,6 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug, Clone)]
 pub struct Store {
     folder: PathBuf,
+    bucket: Option<Arc<Bucket>>,
     root: Arc<dyn ObjectStore>,
     inside: Arc<dyn ObjectStore>,
 }
@@ -47,7 +51,28 @@ impl Store {
             Path::from_absolute_path(&folder)
                 .map_err(|error| Error::caused(ErrorKind::Storage, "the data folder has no usable path", error))?,
         ));
-        Ok(Self { folder, root, inside })
+        Ok(Self { folder, bucket: None, root, inside })
+    }
+
+    /// Opens a bucket.
+    ///
+    /// # Errors
+    /// Refused, where it cannot be addressed; Storage, where its local folder cannot be made.
+    pub fn bucket(config: BucketConfig) -> Result<Self> {
+        let bucket = Arc::new(Bucket::open(config)?);
+        let root = Arc::clone(&bucket.root);
+        let inside = Arc::new(PrefixStore::new(Arc::clone(&root), Path::from(bucket.config.prefix.as_str())));
+        Ok(Self { folder: bucket.config.work.canonicalize()?, bucket: Some(bucket), root, inside })
+    }
+
+    /// The bucket, where the warehouse lies in one.
+    pub(crate) fn in_bucket(&self) -> Option<&Arc<Bucket>> {
+        self.bucket.as_ref()
+    }
+
+    /// After this without a sign of life a writer's lease is another's to take, where it needs one.
+    pub(crate) fn lease_time(&self) -> std::time::Duration {
+        self.bucket.as_ref().map(|bucket| bucket.config.lease).unwrap_or_default()
     }
 
     /// Opens a folder as [`Store::folder`] does; where it is created, only its owner may look into it.
@@ -68,6 +93,10 @@ impl Store {
     /// # Errors
     /// Refused, where the place cannot do so; Storage, where it cannot be written to at all.
     pub async fn probe(&self) -> Result<()> {
+        if self.bucket.is_some() {
+            let nonce = format!("{:x}", PROBES.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+            return bucket::probe(&self.inside, &format!("probe/{}-{nonce}", std::process::id())).await;
+        }
         let folder = self.folder.clone();
         let probed = tokio::task::spawn_blocking(move || durable::probe(&folder));
         let probed =
@@ -88,7 +117,8 @@ impl Store {
         Err(Error::caused(ErrorKind::Refused, message, error))
     }
 
-    /// The folder itself, for what object stores cannot do: locks, appending, memory maps.
+    /// The folder itself, for what object stores cannot do: locks, appending, memory maps. Of a bucket it is
+    /// the local folder beside it.
     pub fn path(&self) -> &FsPath {
         &self.folder
     }
@@ -105,6 +135,15 @@ impl Store {
 
     /// The address of a folder inside the warehouse, ending in a slash.
     pub(crate) fn url(&self, below: &str) -> Result<Url> {
+        if let Some(bucket) = &self.bucket {
+            let prefix = bucket.config.prefix.trim_matches('/');
+            let place = match prefix {
+                "" => format!("s3://{}/{below}/", bucket.config.bucket),
+                _ => format!("s3://{}/{prefix}/{below}/", bucket.config.bucket),
+            };
+            return Url::parse(&place)
+                .map_err(|error| Error::caused(ErrorKind::Internal, "the bucket has no address", error));
+        }
         Url::from_directory_path(self.folder.join(below))
             .map_err(|()| Error::new(ErrorKind::Internal, format!("no address for folder {below}")))
     }
@@ -225,6 +264,10 @@ impl Store {
     /// # Errors
     /// Storage.
     pub async fn leftovers(&self, untouched_since: DateTime<Utc>) -> Result<Vec<Stored>> {
+        if self.bucket.is_some() {
+            // An object is there whole or not at all.
+            return Ok(Vec::new());
+        }
         let folder = self.folder.clone();
         tokio::task::spawn_blocking(move || {
             let mut found = Vec::new();
@@ -239,6 +282,9 @@ impl Store {
     /// Lets only the owner read an object, if it is there.
     pub(crate) fn keep_private(&self, path: &str) -> Result<()> {
         use std::os::unix::fs::PermissionsExt;
+        if self.bucket.is_some() {
+            return Ok(());
+        }
         match std::fs::set_permissions(self.folder.join(path), std::fs::Permissions::from_mode(0o600)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
             _ => Ok(()),
@@ -275,6 +321,9 @@ impl Store {
         Ok(())
     }
 }
+
+/// Tells apart the probes of one process.
+static PROBES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
 /// An object of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]

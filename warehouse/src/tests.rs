@@ -5,3 +5,4 @@ mod differing;
 mod failing;
 mod kept;
 mod ledger;
+mod place;

@@ -38,8 +38,12 @@ impl Warehouse {
     /// # Errors
     /// Storage, where the folder cannot be used.
     pub fn open(folder: &Path) -> Result<Arc<Self>> {
-        let store = Store::folder(folder)?;
-        Ok(Arc::new(Self { store, open: Mutex::default(), versions: Mutex::default() }))
+        Ok(Self::at(Store::folder(folder)?))
+    }
+
+    /// The warehouse in a place.
+    pub fn at(store: Store) -> Arc<Self> {
+        Arc::new(Self { store, open: Mutex::default(), versions: Mutex::default() })
     }
 
     /// Where it lies.

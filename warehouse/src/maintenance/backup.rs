@@ -12,7 +12,7 @@
 mod contents;
 mod restore;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -89,11 +89,7 @@ impl Warehouse {
             Some((_, list)) => list.objects,
             None => BTreeMap::new(),
         };
-        let mut there: HashSet<String> = HashMap::<String, Stored>::from_iter(
-            to.list("objects").await?.into_iter().map(|object| (object.path.clone(), object)),
-        )
-        .into_keys()
-        .collect();
+        let mut there: HashSet<String> = to.list("objects").await?.into_iter().map(|object| object.path).collect();
         let release = self.latest().await?;
         let number = release.as_ref().map_or(0, |release| release.number());
         let mut report = BackupReport { release: number, ..BackupReport::default() };
@@ -112,9 +108,7 @@ impl Warehouse {
             };
             let place = object_path(&listed.sha256);
             if !there.contains(&place) {
-                let copied = copy(self.store(), &object.path, to, &place, &listed).await;
-                // A live file that grew while it was copied is copied as it was before, on the next turn.
-                copied?;
+                copy(self.store(), &object.path, to, &place, &listed).await?;
                 there.insert(place);
                 report.copied += 1;
                 report.copied_bytes += listed.size_bytes;

@@ -58,6 +58,10 @@ impl Writer {
     /// has become shorter: then nothing is removed.
     pub async fn vacuum(&self, at: DateTime<Utc>, removal: Removal) -> Result<VacuumReport> {
         let warehouse = self.warehouse();
+        // What another writer, whose lease was taken over, may still be about to name must not go.
+        if removal == Removal::Done && !self.fence_off(at).await? {
+            return Ok(VacuumReport::default());
+        }
         let manifests = warehouse.manifests().await?;
         let pinned = pins(warehouse).await?;
         let before = warehouse.dropped().await?;
@@ -76,7 +80,7 @@ impl Writer {
             }
         };
         report.kept = manifests.iter().filter(|manifest| !dropped.contains(manifest.release)).count();
-        let readable = readable(&manifests, &dropped, &before, at);
+        let readable = readable(&manifests, &dropped, at);
         let named = named_files(warehouse, &readable).await?;
         for folder in ["tables", "history", "system"] {
             for object in warehouse.store().list(folder).await? {
@@ -139,14 +143,9 @@ async fn drop_releases(
 }
 
 /// The releases whose files stay: the kept ones, and those dropped just now that somebody may be reading.
-fn readable<'m>(
-    manifests: &'m [Manifest],
-    dropped: &Dropped,
-    before: &Dropped,
-    at: DateTime<Utc>,
-) -> Vec<&'m Manifest> {
+fn readable<'m>(manifests: &'m [Manifest], dropped: &Dropped, at: DateTime<Utc>) -> Vec<&'m Manifest> {
     let earlier = retention::kept(manifests, &BTreeSet::new(), at - READERS_TIME);
-    let stays = |release: u64| !dropped.contains(release) || (earlier.contains(&release) && !before.contains(release));
+    let stays = |release: u64| !dropped.contains(release) || earlier.contains(&release);
     manifests.iter().filter(|manifest| stays(manifest.release)).collect()
 }
 

@@ -30,6 +30,8 @@ pub(super) struct WorkingTable {
     /// Files of rows that this publication brought; some may have been dropped again.
     fresh: HashSet<String>,
     parts: u32,
+    /// Number of the writer's lease, where names of files must carry it.
+    fence: Option<u64>,
 }
 
 impl WorkingTable {
@@ -44,7 +46,10 @@ impl WorkingTable {
         NewFile {
             store: self.store.clone(),
             table: self.name.clone(),
-            path: format!("{:010}-{part:04}.parquet", self.next_version()),
+            path: match self.fence {
+                Some(fence) => format!("{:010}-{part:04}-{fence}.parquet", self.next_version()),
+                None => format!("{:010}-{part:04}.parquet", self.next_version()),
+            },
             schema: Arc::clone(&self.schema),
             layout: self.layout.clone(),
         }
@@ -200,6 +205,7 @@ impl Writer {
             files,
             fresh: HashSet::new(),
             parts: 0,
+            fence: self.lease.fence(),
         })
     }
 

@@ -63,6 +63,9 @@ impl Manifest {
                 tracing::warn!(release = self.release, %error, "the hint at the newest release could not be written");
             }
             Ok(())
+        } else if Self::read(store, self.release).await?.as_ref() == Some(self) {
+            // The answer to the try that created it was lost on its way, and another try was refused.
+            Ok(())
         } else {
             Err(Error::new(
                 ErrorKind::Busy,

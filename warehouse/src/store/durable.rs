@@ -245,7 +245,8 @@ fn failed(path: &FsPath, error: std::io::Error) -> StoreError {
 /// to a name that is taken is refused, and files and folders can be synced.
 pub(super) fn probe(folder: &FsPath) -> std::io::Result<()> {
     let number = UNFINISHED.fetch_add(1, Ordering::Relaxed);
-    let name = |what: &str| folder.join(format!(".probe-{}-{number}-{what}", std::process::id()));
+    // Named like an unfinished file: what a crash leaves of it is removed like one.
+    let name = |what: &str| folder.join(format!(".probe-{what}#{}{number:06}", std::process::id()));
     let (first, second) = (name("1"), name("2"));
     let probed = (|| {
         let mut file = File::create(&first)?;

@@ -1,10 +1,13 @@
 //! What is different between two releases.
 
 use super::ledger::{Ledger, at};
+use super::place::{Place, on_every_store};
 use crate::maintenance::{Compaction, Removal};
 use crate::release::{ChangedKey, Difference};
 use crate::session::Limits;
 use crate::warehouse::Warehouse;
+
+on_every_store!(rows_are_told_by_key_with_the_batch_that_brought_them, compaction_makes_no_difference);
 
 async fn difference(warehouse: &Warehouse, from: u64, to: u64, most: usize) -> Difference {
     let [one, other] = [warehouse.release(from).await.unwrap().unwrap(), warehouse.release(to).await.unwrap().unwrap()];
@@ -18,10 +21,8 @@ fn keys(difference: &Difference) -> Vec<(&'static str, String, String)> {
     difference.datasets.iter().flat_map(|dataset| dataset.keys.iter().map(told)).collect()
 }
 
-#[tokio::test]
-async fn rows_are_told_by_key_with_the_batch_that_brought_them() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(Warehouse::open(folder.path()).unwrap()).await.unwrap();
+async fn rows_are_told_by_key_with_the_batch_that_brought_them(place: Place) {
+    let ledger = Ledger::open(place.warehouse()).await.unwrap();
     ledger.deliver("2025-03-01", &[("A", "甲"), ("B", "乙"), ("C", "丙")]).await.unwrap();
     ledger.deliver("2025-03-02", &[("B", "乙二"), ("D", "丁")]).await.unwrap();
     ledger.deliver("2025-03-03", &[("B", "乙三")]).await.unwrap();
@@ -36,10 +37,8 @@ async fn rows_are_told_by_key_with_the_batch_that_brought_them() {
     assert_eq!((few.datasets[0].added, few.datasets[0].replaced, few.datasets[0].keys.len()), (1, 1, 1));
 }
 
-#[tokio::test]
-async fn compaction_makes_no_difference() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(Warehouse::open(folder.path()).unwrap()).await.unwrap();
+async fn compaction_makes_no_difference(place: Place) {
+    let ledger = Ledger::open(place.warehouse()).await.unwrap();
     ledger.deliver_month("2025-03", 5).await;
     ledger.writer.compact(at("2025-03-06T00:00:00Z"), Compaction::All).await.unwrap();
     assert_eq!(difference(&ledger.warehouse, 5, 6, 10).await.datasets, []);

@@ -3,23 +3,28 @@
 use std::sync::Arc;
 
 use super::ledger::{Ledger, at, insurers, number};
+use super::place::{Place, on_every_store};
 use crate::ErrorKind;
 use crate::maintenance::{CheckReport, Compaction, Depth, Removal};
 use crate::session::Limits;
 use crate::warehouse::Warehouse;
 
-struct Place {
-    folder: tempfile::TempDir,
-    ledger: Ledger,
-}
+on_every_store!(
+    vacuum_leaves_every_kept_release_as_it_was_and_the_others_say_that_they_are_gone,
+    no_version_of_a_record_and_no_landed_file_goes_with_its_release,
+    a_release_that_is_pinned_after_it_was_dropped_is_refused,
+    what_a_crash_left_is_removed_and_other_tools_see_the_release_again,
+    compaction_changes_the_number_of_files_and_nothing_that_is_read,
+    a_check_finds_each_thing_that_is_wrong,
+    books_that_do_not_say_what_is_in_the_tables_are_found,
+);
 
 /// Three releases in March, then one each day from the 1st to the 20th of April: numbers 1–3 and 4–23.
-async fn two_months() -> Place {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(Warehouse::open(folder.path()).unwrap()).await.unwrap();
+async fn two_months(place: &Place) -> Ledger {
+    let ledger = Ledger::open(place.warehouse()).await.unwrap();
     ledger.deliver_month("2025-03", 3).await;
     ledger.deliver_month("2025-04", 20).await;
-    Place { folder, ledger }
+    ledger
 }
 
 async fn checked(warehouse: &Warehouse) -> CheckReport {
@@ -30,9 +35,8 @@ async fn codes(warehouse: &Warehouse) -> Vec<&'static str> {
     checked(warehouse).await.findings.iter().map(|finding| finding.code).collect()
 }
 
-#[tokio::test]
-async fn vacuum_leaves_every_kept_release_as_it_was_and_the_others_say_that_they_are_gone() {
-    let Place { ledger, folder } = two_months().await;
+async fn vacuum_leaves_every_kept_release_as_it_was_and_the_others_say_that_they_are_gone(place: Place) {
+    let ledger = two_months(&place).await;
     let warehouse = &ledger.warehouse;
     let mut before = Vec::new();
     for release in 1..=23 {
@@ -51,11 +55,10 @@ async fn vacuum_leaves_every_kept_release_as_it_was_and_the_others_say_that_they
 
     let done = ledger.writer.vacuum(now, Removal::Done).await.unwrap();
     assert_eq!((&done.dropped, &done.removed, done.bytes), (&preview.dropped, &preview.removed, preview.bytes));
-    for path in &done.removed {
-        assert!(!folder.path().join(path).exists(), "{path}");
-    }
+    let left = place.names().await;
+    assert!(done.removed.iter().all(|path| !left.contains(path)), "{left:?}");
     // A reader without anything in memory.
-    let fresh = Warehouse::open(folder.path()).unwrap();
+    let fresh = place.warehouse();
     for (number, expected) in (1..).zip(&before) {
         match fresh.release(number).await {
             Ok(Some(release)) => assert_eq!(insurers(&release).await.unwrap(), *expected, "release {number}"),
@@ -77,23 +80,21 @@ async fn vacuum_leaves_every_kept_release_as_it_was_and_the_others_say_that_they
     assert_eq!((again.dropped.len(), again.removed.len(), again.kept), (0, 0, 8));
 }
 
-#[tokio::test]
-async fn no_version_of_a_record_and_no_landed_file_goes_with_its_release() {
-    let Place { ledger, folder } = two_months().await;
+async fn no_version_of_a_record_and_no_landed_file_goes_with_its_release(place: Place) {
+    let ledger = two_months(&place).await;
     let versions = "select count(*) from history.insurer";
     let before = number(&ledger.warehouse.latest().await.unwrap().unwrap(), versions).await.unwrap();
     // 23 days: each a new insurer, and the first one 23 times.
     assert_eq!(before, 46);
     ledger.writer.vacuum(at("2035-05-15T00:00:00Z"), Removal::Done).await.unwrap();
-    let fresh = Warehouse::open(folder.path()).unwrap();
+    let fresh = place.warehouse();
     assert_eq!(number(&fresh.latest().await.unwrap().unwrap(), versions).await.unwrap(), 46);
     assert_eq!(fresh.store().list("landed").await.unwrap().len(), 23);
     assert_eq!(codes(&fresh).await, Vec::<&str>::new());
 }
 
-#[tokio::test]
-async fn a_release_that_is_pinned_after_it_was_dropped_is_refused() {
-    let Place { ledger, .. } = two_months().await;
+async fn a_release_that_is_pinned_after_it_was_dropped_is_refused(place: Place) {
+    let ledger = two_months(&place).await;
     ledger.writer.vacuum(at("2025-05-15T00:00:00Z"), Removal::Done).await.unwrap();
     let assessments = ledger.warehouse.assessments();
     assert_eq!(assessments.pin(5, "a-1").await.unwrap_err().kind(), ErrorKind::Gone);
@@ -101,42 +102,44 @@ async fn a_release_that_is_pinned_after_it_was_dropped_is_refused() {
     assessments.pin(3, "a-1").await.unwrap();
 }
 
-#[tokio::test]
-async fn what_a_crash_left_is_removed_and_other_tools_see_the_release_again() {
-    let Place { ledger, folder } = two_months().await;
+async fn what_a_crash_left_is_removed_and_other_tools_see_the_release_again(place: Place) {
+    let ledger = two_months(&place).await;
     let warehouse = Arc::clone(&ledger.warehouse);
     drop(ledger);
     // A commit that no release names, as of a crash before the manifest: the newest manifest goes.
-    std::fs::remove_file(folder.path().join("releases/0000000023.json")).unwrap();
-    std::fs::write(folder.path().join("releases/newest"), "22").unwrap();
-    std::fs::write(folder.path().join("tables/insurer/0000000099-0000.parquet"), "half").unwrap();
-    let half = folder.path().join("tables/insurer/0000000099-0001.parquet#7000001");
-    std::fs::write(&half, "less than half").unwrap();
-    std::fs::File::open(&half).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    place.remove("releases/0000000023.json").await;
+    place.write("releases/newest", "22").await;
+    place.write("tables/insurer/0000000099-0000.parquet", "half").await;
+    let half = "tables/insurer/0000000099-0001.parquet#7000001";
+    if place.is_folder() {
+        std::fs::write(place.path().join(half), "less than half").unwrap();
+        std::fs::File::open(place.path().join(half)).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    }
     drop(warehouse);
-    let warehouse = Warehouse::open(folder.path()).unwrap();
+    let warehouse = place.warehouse();
     let found = checked(&warehouse).await;
     assert!(found.unnamed > 1 && found.findings.is_empty(), "{found:?}");
     let ledger = Ledger::open(Arc::clone(&warehouse)).await.unwrap();
     let done = ledger.writer.vacuum(at("2025-04-21T00:00:00Z"), Removal::Done).await.unwrap();
-    assert!(done.removed.contains(&"tables/insurer/0000000099-0001.parquet#7000001".to_owned()), "{done:?}");
+    assert!(done.removed.contains(&"tables/insurer/0000000099-0000.parquet".to_owned()), "{done:?}");
+    assert_eq!(done.removed.contains(&half.to_owned()), place.is_folder(), "{done:?}");
     assert!(done.settled.contains(&"tables/insurer".to_owned()), "{done:?}");
-    assert!(!half.exists());
+    assert!(!place.path().join(half).exists());
     // What is at the head of the log, which is what other tools read, is all there.
     let name = crate::table::TableName::parse("tables/insurer").unwrap();
     let log = crate::table::TableLog::new(warehouse.store(), name).unwrap();
     let head = log.read(log.newest(0).await.unwrap()).await.unwrap();
     assert_eq!(head.rows(), 23 - 1 + 1);
+    let left = place.names().await;
     for file in head.files.iter() {
-        assert!(folder.path().join("tables/insurer").join(&file.path).exists(), "{}", file.path);
+        assert!(left.contains(&format!("tables/insurer/{}", file.path)), "{}", file.path);
     }
     assert_eq!(ledger.deliver("2025-04-21", &[("NEXT", "下一个")]).await.unwrap(), 23);
     assert_eq!(codes(&warehouse).await, Vec::<&str>::new());
 }
 
-#[tokio::test]
-async fn compaction_changes_the_number_of_files_and_nothing_that_is_read() {
-    let Place { ledger, .. } = two_months().await;
+async fn compaction_changes_the_number_of_files_and_nothing_that_is_read(place: Place) {
+    let ledger = two_months(&place).await;
     let before = ledger.warehouse.latest().await.unwrap().unwrap();
     let none = ledger.writer.compact(at("2025-04-25T00:00:00Z"), Compaction::Worthwhile).await.unwrap();
     assert_eq!(none.release, None, "a few files more cost readers nothing");
@@ -157,55 +160,50 @@ async fn compaction_changes_the_number_of_files_and_nothing_that_is_read() {
     assert!(again.tables.iter().all(|table| table.table.starts_with("system/")), "{again:?}");
 }
 
-#[tokio::test]
-async fn a_check_finds_each_thing_that_is_wrong() {
-    let Place { ledger, folder } = two_months().await;
+async fn a_check_finds_each_thing_that_is_wrong(place: Place) {
+    let ledger = two_months(&place).await;
     let warehouse = &ledger.warehouse;
     assert_eq!(codes(warehouse).await, Vec::<&str>::new());
-    let file = |below: &str| folder.path().join(below);
-    let spoilt = |path: &std::path::Path, bytes: &[u8]| {
-        let kept = std::fs::read(path).unwrap();
-        std::fs::write(path, bytes).unwrap();
-        kept
-    };
     let newest = warehouse.latest().await.unwrap().unwrap();
     let data = newest.versions().iter().find(|version| version.name.path() == "tables/insurer").unwrap();
-    let data = file(&format!("tables/insurer/{}", data.files[0].path));
+    let data = format!("tables/insurer/{}", data.files[0].path);
 
-    let kept = std::fs::read(&data).unwrap();
-    std::fs::remove_file(&data).unwrap();
+    let kept = place.read(&data).await.unwrap();
+    place.remove(&data).await;
     assert!(codes(warehouse).await.contains(&"missing_file"));
-    std::fs::write(&data, &kept[..kept.len() - 1]).unwrap();
+    place.write(&data, &kept[..kept.len() - 1]).await;
     assert!(codes(warehouse).await.contains(&"wrong_size"));
     let mut turned = kept.clone();
     turned[kept.len() / 3] ^= 0xff;
     turned[kept.len() - 9] ^= 0xff;
-    std::fs::write(&data, &turned).unwrap();
+    place.write(&data, turned).await;
     assert!(codes(warehouse).await.contains(&"unreadable"));
-    std::fs::write(&data, &kept).unwrap();
+    place.write(&data, kept).await;
     assert_eq!(codes(warehouse).await, Vec::<&str>::new());
 
-    let landed = file(&warehouse.store().list("landed").await.unwrap()[0].path);
-    let kept = spoilt(&landed, &std::fs::read(&landed).unwrap().iter().map(|byte| byte ^ 1).collect::<Vec<_>>());
+    let landed = warehouse.store().list("landed").await.unwrap()[0].path.clone();
+    let kept = place.read(&landed).await.unwrap();
+    place.write(&landed, kept.iter().map(|byte| byte ^ 1).collect::<Vec<_>>()).await;
     assert_eq!(codes(warehouse).await, ["wrong_hash"]);
-    std::fs::remove_file(&landed).unwrap();
+    place.remove(&landed).await;
     assert_eq!(codes(warehouse).await, ["missing_landed_file"]);
-    std::fs::write(&landed, &kept).unwrap();
+    place.write(&landed, kept).await;
 
-    let manifest = file("releases/0000000009.json");
-    let kept = spoilt(&manifest, b"{");
+    let manifest = "releases/0000000009.json";
+    let kept = place.read(manifest).await.unwrap();
+    place.write(manifest, "{").await;
     assert_eq!(codes(warehouse).await, ["unreadable"]);
-    std::fs::remove_file(&manifest).unwrap();
+    place.remove(manifest).await;
     assert_eq!(codes(warehouse).await, ["missing_manifest"]);
-    std::fs::write(&manifest, &kept).unwrap();
+    place.write(manifest, kept).await;
 
-    let log = file("live/access_log.ndjson");
     let row = serde_json::json!({"action": "read"}).as_object().unwrap().clone();
     warehouse.access_log().unwrap().append(&[row.clone(), row]).unwrap();
-    let text = std::fs::read_to_string(&log).unwrap();
-    std::fs::write(&log, text.lines().nth(1).unwrap().to_owned() + "\n").unwrap();
+    let log = place.names().await.into_iter().find(|name| name.starts_with("live/access_log")).unwrap();
+    let text = String::from_utf8(place.read(&log).await.unwrap()).unwrap();
+    place.write(&log, text.lines().nth(1).unwrap().to_owned() + "\n").await;
     assert_eq!(codes(warehouse).await, ["broken_chain"]);
-    std::fs::write(&log, text).unwrap();
+    place.write(&log, text).await;
 
     let assessments = warehouse.assessments();
     assessments.create_frozen(2, b"{}".to_vec()).await.unwrap();
@@ -217,9 +215,8 @@ async fn a_check_finds_each_thing_that_is_wrong() {
     assert_eq!(codes(warehouse).await, Vec::<&str>::new());
 }
 
-#[tokio::test]
-async fn books_that_do_not_say_what_is_in_the_tables_are_found() {
-    let Place { ledger, .. } = two_months().await;
+async fn books_that_do_not_say_what_is_in_the_tables_are_found(place: Place) {
+    let ledger = two_months(&place).await;
     let mut publication = ledger.writer.begin(at("2025-04-21T02:00:00Z"), "2025-04-21".parse().unwrap()).await.unwrap();
     let one = std::collections::HashSet::from(["insurer".to_owned()]);
     let mut books = publication.take_system("batch", "dataset", &one).await.unwrap();

@@ -16,6 +16,7 @@ mod engine;
 mod environment;
 mod exit;
 mod feed_state;
+mod following;
 mod handover;
 mod held;
 mod http;

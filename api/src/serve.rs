@@ -16,6 +16,7 @@ use crate::deployment::Deployment;
 use crate::engine::Engine;
 use crate::environment;
 use crate::exit::Misuse;
+use crate::following::keep_up;
 use crate::http::{App, Door, Server, StopSignal};
 use crate::settings::AlertSettings;
 use crate::token::Secret;
@@ -44,7 +45,7 @@ pub async fn serve(
     let secret = Secret::generate().context("cannot draw a secret")?.1;
     let server = match only {
         Some(Part::Scheduler) => None,
-        _ => Some(endpoint(&deployment, Arc::clone(&clock), questions, &secret).await?),
+        _ => Some(endpoint(&deployment, Arc::clone(&clock), questions.clone(), &secret).await?),
     };
     if let Some(server) = &server {
         announce(&format!("http://{}", server.address()));
@@ -66,10 +67,20 @@ pub async fn serve(
             return Err(error);
         }
     };
+    let following = service.as_ref().map(|service| questions.spawn(keep_up(Arc::clone(&deployment), service.handle())));
     if service.is_some() || only == Some(Part::Api) {
         stop_signal.asked().await;
     }
     tracing::info!("stopping");
+    if let Some(following) = following {
+        // What is not computed by now is computed by the next start.
+        following.abort();
+        if let Err(error) = following.await
+            && !error.is_cancelled()
+        {
+            tracing::error!(%error, "keeping metric_value up to date did not end cleanly");
+        }
+    }
     stop(server, service).await;
     Ok(())
 }

@@ -31,6 +31,21 @@ pub struct Settings {
     pub query: QuerySettings,
     pub schedule: ScheduleSettings,
     pub alerts: AlertSettings,
+    pub metric_value: MetricValueSettings,
+}
+
+/// The table `metric_value`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricValueSettings {
+    /// Whether it follows the releases.
+    pub follow: bool,
+}
+
+impl Default for MetricValueSettings {
+    fn default() -> Self {
+        Self { follow: true }
+    }
 }
 
 /// The endpoint: where it listens and who a caller without a token is.

@@ -103,7 +103,13 @@ async fn summed(question: &Question<'_>, span: &Span, observed: &Observed, by: &
 
 /// A row for a group. A group appears when its denominator has a case; one with a numerator alone
 /// appears too, so that the rows still add up to the total; without dimensions there is one row.
-fn row(question: &Question<'_>, observed: &Observed, span: &Span, month: Option<Month>, group: Group) -> Option<Row> {
+pub(crate) fn row(
+    question: &Question<'_>,
+    observed: &Observed,
+    span: &Span,
+    month: Option<Month>,
+    group: Group,
+) -> Option<Row> {
     if !question.by.is_empty() && group.cases == 0 && group.numerator.is_zero() {
         return None;
     }

@@ -28,6 +28,7 @@ mod statement;
 mod suggestion;
 mod survival;
 mod trend;
+mod values;
 
 mod embedded {
     include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
@@ -48,3 +49,4 @@ pub use span::Span;
 pub use sql::{QueryLimits, sql, sql_with};
 pub use statement::Value;
 pub use trend::trend;
+pub use values::{MetricValues, metric_values};

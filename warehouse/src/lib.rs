@@ -9,6 +9,7 @@ pub mod error;
 pub mod functions;
 pub mod lineage;
 pub mod live;
+pub mod metric_values;
 pub mod publication;
 pub mod reference;
 pub mod release;

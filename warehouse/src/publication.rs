@@ -11,6 +11,7 @@ mod files;
 mod findings;
 mod noted;
 mod snapshot;
+mod values;
 mod versions;
 mod working;
 
@@ -29,11 +30,13 @@ pub use change::{DatasetChange, Savepoint};
 use noted::Noted;
 pub use noted::system_rows;
 pub use snapshot::{Absence, Snapshot};
+pub use values::MonthValues;
 use working::WorkingTable;
 
 use crate::contract;
 use crate::error::{Error, ErrorKind, Result};
 use crate::live::LiveRow;
+use crate::metric_values;
 use crate::release::{Manifest, Release, release_tables};
 use crate::table::{DataFile, TableKind, TableName, TableVersion};
 use crate::warehouse::{Lease, Warehouse};
@@ -80,7 +83,7 @@ impl Writer {
     /// Storage, Corrupt.
     pub async fn begin(&self, at: DateTime<Utc>, day: NaiveDate) -> Result<Publication<'_>> {
         let last = self.warehouse.latest().await?;
-        let manifest = match &last {
+        let mut manifest = match &last {
             Some(release) => Manifest {
                 release: release.number() + 1,
                 published_at: at,
@@ -90,6 +93,9 @@ impl Writer {
             },
             None => Manifest { published_at: at, ..Manifest::first(day) },
         };
+        if let Some(sheet) = self.warehouse.metric_values().newest().await? {
+            manifest.tables.insert(metric_values::table().path(), sheet.version);
+        }
         Ok(Publication {
             writer: self,
             last,

@@ -15,11 +15,12 @@ use datafusion::common::TableReference;
 use datafusion::prelude::SessionContext;
 
 pub use manifest::Manifest;
-pub(crate) use scan::ParquetTable;
+pub(crate) use scan::{ParquetTable, readable};
 
 use crate::contract::{self, Contract, Contracts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::live::LiveTable;
+use crate::metric_values::{self, FollowingTable};
 use crate::session::CATALOG;
 use crate::store::Store;
 use crate::table::{TableKind, TableName, TableVersion};
@@ -39,7 +40,11 @@ impl Release {
         let contracts = contract::builtin();
         let mut tables: Vec<(TableName, Arc<dyn TableProvider>)> = Vec::new();
         for (name, schema) in release_tables(contracts) {
-            let provider: Arc<dyn TableProvider> = match versions.iter().find(|version| version.name == name) {
+            let version = versions.iter().find(|version| version.name == name);
+            let provider: Arc<dyn TableProvider> = match version {
+                _ if name == metric_values::table() => {
+                    Arc::new(FollowingTable::new(store, manifest.release, &schema, version))
+                }
                 Some(version) => Arc::new(ParquetTable::new(version, &schema)),
                 None => empty(&schema)?,
             };

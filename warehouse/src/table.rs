@@ -18,6 +18,7 @@ use deltalake_core::{DeltaTable, Path, checkpoints};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::metric_values::METRIC_VALUE;
 use crate::store::Store;
 
 /// A checkpoint is written every so many commits, so that opening a table stays quick.
@@ -76,6 +77,8 @@ impl TableName {
         match self.kind {
             TableKind::Data => "public",
             TableKind::History => "history",
+            // Beside the datasets, where tools that know nothing of ours look.
+            TableKind::System if self.name == METRIC_VALUE => "public",
             TableKind::System => "system",
         }
     }

@@ -13,6 +13,7 @@ use crate::assessments::Assessments;
 use crate::contract;
 use crate::error::{Error, ErrorKind, Result};
 use crate::live::{ChainedFile, LiveFile};
+use crate::metric_values::MetricValues;
 use crate::publication::Writer;
 use crate::release::{Manifest, Release};
 use crate::store::Store;
@@ -49,6 +50,11 @@ impl Warehouse {
     /// The assessments kept beside the tables, and the releases they need.
     pub fn assessments(&self) -> Assessments {
         Assessments::new(&self.store)
+    }
+
+    /// The metric values kept beside the releases that they follow.
+    pub fn metric_values(&self) -> MetricValues {
+        MetricValues::new(&self.store)
     }
 
     /// The newest release; `None` before the first.

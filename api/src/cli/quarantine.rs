@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Desk;
 use crate::exit::Outcome;
+use crate::following::catch_up;
 use crate::held::{self, HeldFilter};
 use crate::output::Report;
 use crate::permission::Permission;
@@ -74,6 +75,7 @@ pub struct Which {
 
 impl Quarantine {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<Outcome> {
+        let settles = matches!(self, Self::Replay { .. } | Self::Discard { .. });
         let (report, outcome) = match self {
             Self::List { filter, limit, after } => (list(desk, &filter, limit, after.as_deref()).await?, Outcome::Done),
             Self::Show { id } => (show(desk, &id).await?, Outcome::Done),
@@ -90,6 +92,9 @@ impl Quarantine {
             }
         };
         desk.terminal.print(&report)?;
+        if settles {
+            catch_up(&desk.deployment()?).await;
+        }
         Ok(outcome)
     }
 }

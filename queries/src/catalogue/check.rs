@@ -9,7 +9,7 @@ use super::{Catalogue, Metric};
 use crate::cases::{Column, sql_columns};
 use crate::error::{Error, Result};
 use crate::question::{MetricRequest, Question};
-use crate::session;
+use crate::session::{self, Observed};
 
 impl Catalogue {
     /// Plans every metric, and every kind of lead, against a release; an empty one ([`Release::in_memory`]) will do.
@@ -36,7 +36,21 @@ async fn check(catalogue: &Catalogue, metric: &Metric, release: &Arc<Release>) -
         Ok::<_, Error>(observed.context.state().optimize(&plan)?)
     };
     let plan = planned.await.map_err(|error| metric.fault(&error))?;
+    months_agree(metric, &observed).await?;
     columns_agree(metric, plan.schema().inner()).map_err(|message| metric.fault(&Error::catalogue(message)))
+}
+
+/// The sources of `[[months]]` exist, with the columns that are named.
+async fn months_agree(metric: &Metric, observed: &Observed) -> Result<()> {
+    for strand in metric.months.iter().flatten() {
+        let fault = |message: String| metric.fault(&Error::catalogue(format!("months: {message}")));
+        let source = observed.context.table(strand.of.as_str()).await;
+        let source = source.map_err(|_| fault(format!("there is no table {}", strand.of)))?;
+        if let Some(stray) = strand.named().find(|name| !source.schema().has_column_with_unqualified_name(name)) {
+            return Err(fault(format!("{} has no column {stray}", strand.of)));
+        }
+    }
+    Ok(())
 }
 
 fn columns_agree(metric: &Metric, schema: &SchemaRef) -> Result<(), String> {

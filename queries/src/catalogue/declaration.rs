@@ -8,7 +8,8 @@ use super::parameter::{Parameter, ParameterEntry};
 use super::{Metric, PartiesField, SurvivalField, ValueOf, is_share};
 use crate::dimension::Dimension;
 use crate::error::{Error, Position, Result};
-use crate::statement::Statement;
+use crate::statement::{Statement, Value};
+use crate::values::{Strand, StrandEntry};
 
 /// Unit of a metric's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +91,7 @@ struct Declaration {
     #[serde(default)]
     workdays: bool,
     value: Option<ValueEntry>,
+    months: Option<Vec<StrandEntry>>,
 }
 
 #[derive(Deserialize)]
@@ -149,6 +151,15 @@ pub(super) fn metric(source: Source<'_>) -> Result<Metric> {
         .into_iter()
         .map(|(name, entry)| Parameter::declared(name, entry).map_err(&in_toml))
         .collect::<Result<Vec<_>>>()?;
+    let days_of = |name: &str| match params.iter().find(|param| param.name == name)?.default {
+        Value::Int(days) => i32::try_from(days).ok(),
+        _ => None,
+    };
+    let months = declaration
+        .months
+        .map(|entries| entries.into_iter().map(|entry| Strand::read(entry, &days_of)).collect::<Result<Vec<_>, _>>())
+        .transpose()
+        .map_err(&in_toml)?;
     let metric = Metric {
         id: source.id.to_owned(),
         title: declaration.title,
@@ -161,6 +172,7 @@ pub(super) fn metric(source: Source<'_>) -> Result<Metric> {
         kind: declaration.kind,
         direction: declaration.direction,
         dimensions: declaration.dimensions,
+        months,
         params,
         rules: declaration.rules,
         workdays: declaration.workdays,

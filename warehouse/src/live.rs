@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 use crate::contract::Contract;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Store;
+use crate::store::{Store, Syncs};
 
 pub use chained::{Chain, ChainedFile};
 
@@ -44,12 +44,17 @@ pub type LiveRow = Map<String, Value>;
 pub struct LiveFile {
     path: PathBuf,
     key: Vec<String>,
+    syncs: Syncs,
 }
 
 impl LiveFile {
     /// The file of a live table; it need not exist yet.
     pub fn new(store: &Store, contract: &Contract) -> Self {
-        Self { path: store.path().join("live").join(format!("{}.ndjson", contract.name)), key: contract.key.clone() }
+        Self {
+            path: store.path().join("live").join(format!("{}.ndjson", contract.name)),
+            key: contract.key.clone(),
+            syncs: store.syncs().clone(),
+        }
     }
 
     /// Appends rows and syncs; each replaces the row of its key.
@@ -58,7 +63,7 @@ impl LiveFile {
     /// Storage.
     pub fn append(&self, rows: &[LiveRow]) -> Result<()> {
         if let Some(folder) = self.path.parent() {
-            crate::store::create_folders(folder)?;
+            self.syncs.create_folders(folder)?;
         }
         let mut text = String::new();
         if self.ends_torn()? {
@@ -70,7 +75,7 @@ impl LiveFile {
         }
         let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
         file.write_all(text.as_bytes())?;
-        file.sync_data()?;
+        self.syncs.file(&file)?;
         Ok(())
     }
 
@@ -81,14 +86,14 @@ impl LiveFile {
     pub fn replace(&self, rows: &[LiveRow]) -> Result<()> {
         let unfinished = self.path.with_extension("unfinished");
         if let Some(folder) = self.path.parent() {
-            crate::store::create_folders(folder)?;
+            self.syncs.create_folders(folder)?;
         }
         let mut file = File::create(&unfinished)?;
         for row in rows {
             file.write_all(serde_json::to_string(row)?.as_bytes())?;
             file.write_all(b"\n")?;
         }
-        file.sync_all()?;
+        self.syncs.file(&file)?;
         std::fs::rename(&unfinished, &self.path)?;
         Ok(())
     }
@@ -205,7 +210,11 @@ mod tests {
     #[test]
     fn the_last_line_of_a_key_stands_and_a_torn_line_is_no_row() {
         let folder = tempfile::tempdir().unwrap();
-        let file = LiveFile { path: folder.path().join("live/run.ndjson"), key: vec!["run_id".into()] };
+        let file = LiveFile {
+            path: folder.path().join("live/run.ndjson"),
+            key: vec!["run_id".into()],
+            syncs: Syncs::default(),
+        };
         file.append(&[row(r#"{"run_id":"a","outcome":"running"}"#)]).unwrap();
         file.append(&[row(r#"{"run_id":"a","outcome":"done"}"#)]).unwrap();
         let mut torn = OpenOptions::new().append(true).open(&file.path).unwrap();

@@ -1,6 +1,7 @@
 //! Where the warehouse lies: a folder, behind an object store that writes durably.
 
 mod durable;
+mod syncs;
 
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use url::Url;
 
 use durable::DurableFolder;
 pub use durable::create_folders;
+pub use syncs::{PutOff, Syncs};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -21,6 +23,7 @@ pub struct Store {
     folder: PathBuf,
     root: Arc<dyn ObjectStore>,
     inside: Arc<dyn ObjectStore>,
+    syncs: Syncs,
 }
 
 impl Store {
@@ -38,18 +41,30 @@ impl Store {
         };
         std::fs::create_dir_all(folder).map_err(explain)?;
         let folder = folder.canonicalize().map_err(explain)?;
-        let root: Arc<dyn ObjectStore> = Arc::new(DurableFolder::at_root()?);
+        let syncs = Syncs::default();
+        let root: Arc<dyn ObjectStore> = Arc::new(DurableFolder::at_root(syncs.clone()));
         let inside = Arc::new(PrefixStore::new(
             Arc::clone(&root),
             Path::from_absolute_path(&folder)
                 .map_err(|error| Error::caused(ErrorKind::Storage, "the data folder has no usable path", error))?,
         ));
-        Ok(Self { folder, root, inside })
+        Ok(Self { folder, root, inside, syncs })
     }
 
     /// The folder itself, for what object stores cannot do: locks, appending, memory maps.
     pub fn path(&self) -> &FsPath {
         &self.folder
+    }
+
+    /// How writes beside the object store are synced.
+    pub fn syncs(&self) -> &Syncs {
+        &self.syncs
+    }
+
+    /// Syncs nothing until the return value ends, which syncs everything at once: only for a warehouse
+    /// that is being made from nothing and can be made again.
+    pub fn put_off_syncs(&self) -> PutOff {
+        self.syncs.put_off()
     }
 
     /// The store whose root is the warehouse.

@@ -6,8 +6,7 @@
 //! costs one fetch of everything that the source lists.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -63,7 +62,8 @@ impl Seen {
         self.now.insert(object.to_owned(), version);
     }
 
-    /// Writes down what the source lists now, for the next run.
+    /// Writes down what the source lists now, for the next run; not synced, for a file that a power cut
+    /// empties is as good as none.
     ///
     /// # Errors
     /// Warehouse.
@@ -75,9 +75,7 @@ impl Seen {
             fs::create_dir_all(folder)?;
         }
         let unfinished = self.file.with_extension("unfinished");
-        let mut file = File::create(&unfinished)?;
-        file.write_all(&serde_json::to_vec_pretty(&self.now)?)?;
-        file.sync_all()?;
+        fs::write(&unfinished, serde_json::to_vec_pretty(&self.now)?)?;
         Ok(fs::rename(unfinished, self.file)?)
     }
 }

@@ -16,12 +16,13 @@ use datafusion::object_store::{
 };
 use futures::stream::BoxStream;
 
-use crate::error::Result;
+use super::Syncs;
 
 /// The file system from its root, with every object synced, and its folder too, before it is seen.
 #[derive(Debug)]
 pub(super) struct DurableFolder {
     files: LocalFileSystem,
+    syncs: Syncs,
 }
 
 /// Tells apart the unfinished files of one process; `object_store` hides names that end in `#digits`.
@@ -29,8 +30,8 @@ static UNFINISHED: AtomicU64 = AtomicU64::new(0);
 
 impl DurableFolder {
     /// The store whose root is `/`.
-    pub(super) fn at_root() -> Result<Self> {
-        Ok(Self { files: LocalFileSystem::new() })
+    pub(super) fn at_root(syncs: Syncs) -> Self {
+        Self { files: LocalFileSystem::new(), syncs }
     }
 
     fn file(&self, location: &Path) -> StoreResult<PathBuf> {
@@ -47,10 +48,10 @@ impl fmt::Display for DurableFolder {
 #[async_trait]
 impl ObjectStore for DurableFolder {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> StoreResult<PutResult> {
-        let target = self.file(location)?;
+        let (target, syncs) = (self.file(location)?, self.syncs.clone());
         match opts.mode {
-            PutMode::Overwrite => blocking(move || write_file(&target, &payload, Replace::Allowed)).await,
-            PutMode::Create => blocking(move || write_file(&target, &payload, Replace::Refused)).await,
+            PutMode::Overwrite => blocking(move || write_file(&syncs, &target, &payload, Replace::Allowed)).await,
+            PutMode::Create => blocking(move || write_file(&syncs, &target, &payload, Replace::Refused)).await,
             PutMode::Update(_) => self.files.put_opts(location, payload, opts).await,
         }
     }
@@ -61,7 +62,7 @@ impl ObjectStore for DurableFolder {
         opts: PutMultipartOptions,
     ) -> StoreResult<Box<dyn MultipartUpload>> {
         let upload = self.files.put_multipart_opts(location, opts).await?;
-        Ok(Box::new(SyncedUpload { upload, target: self.file(location)? }))
+        Ok(Box::new(SyncedUpload { upload, target: self.file(location)?, syncs: self.syncs.clone() }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
@@ -86,15 +87,17 @@ impl ObjectStore for DurableFolder {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> StoreResult<()> {
         self.files.copy_opts(from, to, options).await?;
-        let target = self.file(to)?;
-        blocking(move || sync_file(&target)).await
+        let (target, syncs) = (self.file(to)?, self.syncs.clone());
+        blocking(move || sync_file(&syncs, &target)).await
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> StoreResult<()> {
         let (source, target) = (self.file(from)?, self.file(to)?);
-        blocking(move || sync_file(&source)).await?;
+        let syncs = self.syncs.clone();
+        blocking(move || sync_file(&syncs, &source)).await?;
         self.files.rename_opts(from, to, options).await?;
-        blocking(move || sync_folder_of(&target)).await
+        let syncs = self.syncs.clone();
+        blocking(move || sync_folder_of(&syncs, &target)).await
     }
 }
 
@@ -102,6 +105,7 @@ impl ObjectStore for DurableFolder {
 struct SyncedUpload {
     upload: Box<dyn MultipartUpload>,
     target: PathBuf,
+    syncs: Syncs,
 }
 
 #[async_trait]
@@ -112,8 +116,8 @@ impl MultipartUpload for SyncedUpload {
 
     async fn complete(&mut self) -> StoreResult<PutResult> {
         let result = self.upload.complete().await?;
-        let target = self.target.clone();
-        blocking(move || sync_file(&target)).await?;
+        let (target, syncs) = (self.target.clone(), self.syncs.clone());
+        blocking(move || sync_file(&syncs, &target)).await?;
         Ok(result)
     }
 
@@ -129,11 +133,11 @@ enum Replace {
 }
 
 /// Writes beside the target, syncs, then makes it visible in one step and syncs the folder.
-fn write_file(target: &FsPath, payload: &PutPayload, replace: Replace) -> StoreResult<PutResult> {
+fn write_file(syncs: &Syncs, target: &FsPath, payload: &PutPayload, replace: Replace) -> StoreResult<PutResult> {
     if let Some(folder) = target.parent()
         && !folder.exists()
     {
-        create_folders(folder).map_err(|error| failed(folder, error))?;
+        syncs.create_folders(folder).map_err(|error| failed(folder, error))?;
     }
     let number = UNFINISHED.fetch_add(1, Ordering::Relaxed);
     let mut name = target.as_os_str().to_owned();
@@ -144,7 +148,7 @@ fn write_file(target: &FsPath, payload: &PutPayload, replace: Replace) -> StoreR
         for part in payload {
             file.write_all(part)?;
         }
-        file.sync_all()?;
+        syncs.file(&file)?;
         match replace {
             Replace::Allowed => fs::rename(&unfinished, target),
             Replace::Refused => fs::hard_link(&unfinished, target).and_then(|()| fs::remove_file(&unfinished)),
@@ -160,33 +164,23 @@ fn write_file(target: &FsPath, payload: &PutPayload, replace: Replace) -> StoreR
             _ => failed(target, error),
         });
     }
-    sync_folder_of(target)?;
+    sync_folder_of(syncs, target)?;
     Ok(PutResult { e_tag: None, version: None })
 }
 
 /// Creates missing folders and syncs each parent, so that the new names survive a power cut.
 pub fn create_folders(folder: &FsPath) -> std::io::Result<()> {
-    if folder.exists() {
-        return Ok(());
-    }
-    if let Some(parent) = folder.parent() {
-        create_folders(parent)?;
-        match fs::create_dir(folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
-            _ => File::open(parent)?.sync_all()?,
-        }
-    }
-    Ok(())
+    Syncs::default().create_folders(folder)
 }
 
-fn sync_file(file: &FsPath) -> StoreResult<()> {
-    File::open(file).and_then(|opened| opened.sync_all()).map_err(|error| failed(file, error))?;
-    sync_folder_of(file)
+fn sync_file(syncs: &Syncs, file: &FsPath) -> StoreResult<()> {
+    File::open(file).and_then(|opened| syncs.file(&opened)).map_err(|error| failed(file, error))?;
+    sync_folder_of(syncs, file)
 }
 
-fn sync_folder_of(file: &FsPath) -> StoreResult<()> {
+fn sync_folder_of(syncs: &Syncs, file: &FsPath) -> StoreResult<()> {
     match file.parent() {
-        Some(folder) => File::open(folder).and_then(|opened| opened.sync_all()).map_err(|error| failed(folder, error)),
+        Some(folder) => syncs.folder(folder).map_err(|error| failed(folder, error)),
         None => Ok(()),
     }
 }

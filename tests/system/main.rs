@@ -8,6 +8,7 @@ mod deployment;
 mod formats;
 mod killed;
 mod leads;
+mod many_rows;
 mod pushed;
 mod quarantined;
 mod repeated;

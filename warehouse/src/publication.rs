@@ -7,11 +7,14 @@
 mod amendments;
 mod arrivals;
 mod change;
+mod cleared;
 mod files;
 mod findings;
 mod noted;
+mod references;
 mod snapshot;
 mod versions;
+mod wanted;
 mod working;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -19,13 +22,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::prelude::SessionContext;
 use futures::future::try_join_all;
 use sha2::{Digest, Sha256};
 
 pub use amendments::live_rows;
 pub use arrivals::{Arrival, Outcome, RowWarning, Upserted};
-pub use change::{DatasetChange, Savepoint};
+pub use change::{DatasetChange, Savepoint, Written};
 use noted::Noted;
 pub use noted::system_rows;
 pub use snapshot::{Absence, Snapshot};
@@ -37,6 +41,11 @@ use crate::live::LiveRow;
 use crate::release::{Manifest, Release, release_tables};
 use crate::table::{DataFile, TableKind, TableName, TableVersion};
 use crate::warehouse::{Lease, Warehouse};
+
+/// System tables that a batch may have very many rows for.
+const BOOKS: [&str; 2] = ["finding", "quarantine"];
+/// Rows of a system table that wait in memory to be written as one file.
+const NOTED_ROWS: usize = 64 * 1024;
 
 /// The one writer of a warehouse.
 #[derive(Debug)]
@@ -152,6 +161,13 @@ impl Publication<'_> {
             self.working(&TableName::new(TableKind::System, table)).await?.append(batches).await?;
         }
         Ok(())
+    }
+
+    /// Notes rows for a system table; many are written before all have come, so that they do not fill
+    /// the memory.
+    async fn note_rows(&mut self, table: &str, rows: RecordBatch) -> Result<()> {
+        self.noted.add_batch(table, rows);
+        if self.noted.waiting(table) >= NOTED_ROWS { self.write_noted_of(table).await } else { Ok(()) }
     }
 
     /// The rows as they would be published now, for look-ups and for deriving further tables.

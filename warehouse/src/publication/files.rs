@@ -49,7 +49,7 @@ impl Layout {
 }
 
 /// A place for one new file of a table, so that several can be written side by side.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct NewFile {
     pub(super) store: Store,
     pub(super) table: TableName,

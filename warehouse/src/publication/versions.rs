@@ -14,8 +14,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, UInt32Array};
 use datafusion::arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
 use datafusion::arrow::datatypes::SchemaRef;
-use futures::FutureExt;
-use futures::future::{OptionFuture, try_join_all, try_join3};
+use futures::future::{try_join_all, try_join3};
 use hashbrown::HashTable;
 
 use contest::Contest;
@@ -72,18 +71,14 @@ impl DatasetChange {
                 Ok::<_, crate::Error>((path, Some(file)))
             });
         }
-        let current = (current.num_rows() > 0).then(|| data.new_file().write(vec![current]));
+        let current: Vec<_> = pieces(&current).map(|piece| data.new_file().write(vec![piece])).collect();
         let history: Vec<_> = history
             .into_iter()
             .filter(|batch| batch.num_rows() > 0)
             .map(|batch| versions.new_file().write(vec![batch]))
             .collect();
-        let (rewritten, current, history) = try_join3(
-            try_join_all(rewritten),
-            OptionFuture::from(current).map(Option::transpose),
-            try_join_all(history),
-        )
-        .await?;
+        let (rewritten, current, history) =
+            try_join3(try_join_all(rewritten), try_join_all(current), try_join_all(history)).await?;
         for (path, file) in rewritten {
             let Some(position) = data.files.iter().position(|file| file.path == path) else { continue };
             match file {
@@ -95,6 +90,17 @@ impl DatasetChange {
         history.into_iter().for_each(|file| versions.push_fresh(file));
         Ok(())
     }
+}
+
+/// Rows that are worth a file of their own, so that several cores can encode them.
+const ROWS_PER_PIECE: usize = 128 * 1024;
+
+/// Rows in pieces that are encoded side by side, as many as there are cores; none where there is no row.
+fn pieces(rows: &RecordBatch) -> impl Iterator<Item = RecordBatch> {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let count = (rows.num_rows() / ROWS_PER_PIECE).clamp(1, cores);
+    let length = rows.num_rows().div_ceil(count).max(1);
+    (0..rows.num_rows()).step_by(length).map(move |start| rows.slice(start, length.min(rows.num_rows() - start)))
 }
 
 /// The rows of a file but for those at some places, which are in order.

@@ -39,12 +39,22 @@ impl WorkingTable {
 
     /// A place for the next data file; its name begins with the number of the commit that will add it.
     pub(super) fn new_file(&mut self) -> NewFile {
-        let part = self.parts;
         self.parts += 1;
+        self.file_at(self.parts - 1)
+    }
+
+    /// A place of its own for somebody who writes files while others change the table.
+    pub(super) fn aside(&mut self) -> Aside {
+        let first = self.parts.next_multiple_of(PARTS_ASIDE);
+        self.parts = first + PARTS_ASIDE;
+        Aside { file: self.file_at(first), version: self.next_version(), part: first }
+    }
+
+    fn file_at(&self, part: u32) -> NewFile {
         NewFile {
             store: self.store.clone(),
             table: self.name.clone(),
-            path: format!("{:010}-{part:04}.parquet", self.next_version()),
+            path: path(self.next_version(), part),
             schema: Arc::clone(&self.schema),
             layout: self.layout.clone(),
         }
@@ -124,6 +134,26 @@ impl WorkingTable {
     }
 }
 
+/// Where somebody writes files of a table that others change meanwhile.
+pub(super) struct Aside {
+    file: NewFile,
+    version: u64,
+    part: u32,
+}
+
+impl Aside {
+    /// A place for the next file.
+    pub(super) fn new_file(&mut self) -> NewFile {
+        let file = NewFile { path: path(self.version, self.part), ..self.file.clone() };
+        self.part += 1;
+        file
+    }
+}
+
+fn path(version: u64, part: u32) -> String {
+    format!("{version:010}-{part:04}.parquet")
+}
+
 impl Publication<'_> {
     /// The working copy of a table, opened at the last release.
     pub(super) async fn working(&mut self, name: &TableName) -> Result<&mut WorkingTable> {
@@ -181,6 +211,8 @@ impl Publication<'_> {
     }
 }
 
+/// Files that one place aside has numbers for.
+const PARTS_ASIDE: u32 = 10_000;
 /// A file with fewer rows than this is small.
 const SMALL_ROWS: u64 = 32 * 1024;
 /// More small files than this are folded together.

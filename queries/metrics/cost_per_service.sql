@@ -20,20 +20,21 @@ where
     and service.finished_on < $to
 union all
 select
-    line.county,
-    line.sector,
-    line.size,
-    line.insurer,
-    line.service_type,
+    service.county,
+    service.sector,
+    service.size,
+    line.insurer_code as insurer,
+    service.service_type,
     line.amount as numerator,
     cast(null as bigint) as denominator,
     line.dataset,
     line.key,
     line.batch_id,
     line.row_no
-from service_expense as line
+from expense_check as line
+inner join placed_service as service on service.service_no = line.counts_for_service
 where
     line.is_compliant
-    and line.is_valid
-    and line.finished_on >= $from
-    and line.finished_on < $to
+    and service.is_valid
+    and service.finished_on >= $from
+    and service.finished_on < $to

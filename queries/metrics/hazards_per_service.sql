@@ -20,20 +20,21 @@ where
     and service.finished_on < $to
 union all
 select
-    hazard.county,
-    hazard.sector,
+    service.county,
+    service.sector,
     hazard.size,
-    hazard.insurer,
-    hazard.service_type,
-    hazard.agency,
+    service.insurer,
+    service.service_type,
+    service.agency,
     1 as numerator,
     cast(null as bigint) as denominator,
     hazard.dataset,
     hazard.key,
     hazard.batch_id,
     hazard.row_no
-from service_hazard as hazard
+from placed_hazard as hazard
+inner join placed_service as service on service.service_no = hazard.service_no
 where
-    hazard.is_valid
-    and hazard.finished_on >= $from
-    and hazard.finished_on < $to
+    service.is_valid
+    and service.finished_on >= $from
+    and service.finished_on < $to

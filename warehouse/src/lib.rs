@@ -9,8 +9,6 @@ pub mod error;
 pub mod functions;
 pub mod lineage;
 pub mod live;
-pub mod maintenance;
-pub mod metric_values;
 pub mod publication;
 pub mod reading;
 pub mod reference;
@@ -20,14 +18,11 @@ pub mod store;
 pub mod table;
 pub mod warehouse;
 
-#[cfg(test)]
-mod tests;
-
 mod embedded {
     include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 }
 
-pub use error::{Error, ErrorKind, Result, advice};
+pub use error::{Error, ErrorKind, Result};
 pub use release::Release;
 pub use store::create_folders;
 pub use warehouse::Warehouse;

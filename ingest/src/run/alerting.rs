@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anze_warehouse::Release;
 use anze_warehouse::session::Limits;
-use chrono::{DateTime, Utc};
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
@@ -58,7 +57,8 @@ impl Ingest {
 
     /// Raises an alert for a feed whose batch is held, and resolves it when a later batch is
     /// published or somebody has decided about the held one.
-    pub(super) async fn review_held(&self, report: &RunReport, now: DateTime<Utc>) -> Result<()> {
+    pub(super) async fn review_held(&self, report: &RunReport) -> Result<()> {
+        let now = self.clock.now();
         let mut last: BTreeMap<&str, &BatchReport> = BTreeMap::new();
         for batch in &report.batches {
             let kept = last.entry(&batch.delivery.feed_id).or_insert(batch);

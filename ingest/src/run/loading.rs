@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use anze_warehouse::contract::Stage;
 use anze_warehouse::publication::Writer;
-use chrono::{DateTime, Utc};
 
 use super::landing::Landed;
-use super::{Ingest, Moment, Publish, RunReport, shipped};
+use super::{Ingest, Publish, RunReport, shipped};
 use crate::books::{Books, Run, RunEnd};
 use crate::error::{Error, Result};
 use crate::landing::Delivery;
@@ -25,16 +24,15 @@ impl Ingest {
         writer: &Writer,
         landed: Vec<Landed>,
         publish: Publish,
-        moment: &Moment,
         report: &mut RunReport,
     ) -> Result<()> {
         landed.iter().for_each(|landed| self.unclaim(&landed.deliveries));
         let loaded = match self.due().await {
-            Ok(due) => self.load_due(writer, publish, due, moment, report).await,
+            Ok(due) => self.load_due(writer, publish, due, report).await,
             Err(error) => Err(error),
         };
-        let noted = self.note_ends(landed, report, loaded.as_ref().err(), self.instant(moment));
-        let alerted = self.review_held(report, self.instant(moment)).await;
+        let noted = self.note_ends(landed, report, loaded.as_ref().err());
+        let alerted = self.review_held(report).await;
         loaded.and(noted).and(alerted)
     }
 
@@ -43,7 +41,6 @@ impl Ingest {
         writer: &Writer,
         publish: Publish,
         mut due: Vec<Due>,
-        moment: &Moment,
         report: &mut RunReport,
     ) -> Result<()> {
         while !due.is_empty() {
@@ -53,11 +50,12 @@ impl Ingest {
                 Publish::EachStage => due.into_iter().partition(|due| due.feed.contract.stage == first),
             };
             let deliveries: Vec<Delivery> = now.iter().map(|due| due.delivery.clone()).collect();
-            let at = self.instant(moment);
+            let at = self.clock.now();
             let mut publication = writer.begin(at, day_of(at)).await?;
             let batches = load(&mut publication, &self.landing, now).await?;
-            self.replay_arrived(&mut publication, &batches, at).await?;
-            publication.replace_system("slot_state", self.slots(moment).await?).await?;
+            self.replay_arrived(&mut publication, &batches).await?;
+            let slots = self.planner.lock().await.rows()?;
+            publication.replace_system("slot_state", slots).await?;
             publication.renew_system("feed_state", Books::feed_rows(&self.feeds)).await?;
             let release = publication.publish().await?;
             self.remember_taken(&release, &deliveries).await;
@@ -106,16 +104,10 @@ impl Ingest {
 
     /// Notes a run that landed nothing new, which needs no loading.
     pub(crate) fn note_idle(&self, landed: Landed) -> Result<()> {
-        self.note_ends(vec![landed], &RunReport::default(), None, self.clock.now())
+        self.note_ends(vec![landed], &RunReport::default(), None)
     }
 
-    fn note_ends(
-        &self,
-        landed: Vec<Landed>,
-        report: &RunReport,
-        error: Option<&Error>,
-        at: DateTime<Utc>,
-    ) -> Result<()> {
+    fn note_ends(&self, landed: Vec<Landed>, report: &RunReport, error: Option<&Error>) -> Result<()> {
         let ends: Vec<(Run, RunEnd)> = landed
             .into_iter()
             .map(|landed| {
@@ -141,7 +133,7 @@ impl Ingest {
                     reason: reason.map(|(zh, en)| format!("{zh} / {en}")),
                     error: unloaded.map(ToString::to_string),
                     landed_at: landed.landed_at,
-                    finished_at: Some(at),
+                    finished_at: Some(self.clock.now()),
                     ended_by: None,
                 };
                 (landed.run, end)

@@ -8,7 +8,8 @@
 //! What a failed try fetched before it failed is kept, unlanded, for the next try of the feed.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -108,8 +109,7 @@ impl Seen {
         self.keep.put(&self.feed_id, self.kept);
     }
 
-    /// Writes down what the source lists now, for the next run; not synced, for a file that a power cut
-    /// empties is as good as none.
+    /// Writes down what the source lists now, for the next run.
     ///
     /// # Errors
     /// Warehouse.
@@ -121,7 +121,9 @@ impl Seen {
             fs::create_dir_all(folder)?;
         }
         let unfinished = self.file.with_extension("unfinished");
-        fs::write(&unfinished, serde_json::to_vec_pretty(&self.now)?)?;
+        let mut file = File::create(&unfinished)?;
+        file.write_all(&serde_json::to_vec_pretty(&self.now)?)?;
+        file.sync_all()?;
         Ok(fs::rename(unfinished, self.file)?)
     }
 }

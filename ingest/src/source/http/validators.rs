@@ -4,6 +4,8 @@
 //! One small file a feed below `live/`. It is used only while the bytes lie landed, so it may be
 //! written before they land, and losing it costs a fetch.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -75,7 +77,7 @@ impl Validators {
         self.has_changed = true;
     }
 
-    /// Writes what has changed; not synced, for a file that a power cut empties is as good as none.
+    /// Writes what has changed, synced.
     ///
     /// # Errors
     /// Warehouse.
@@ -89,7 +91,9 @@ impl Validators {
         // Two slots of a feed may be fetched at once; each writes a whole file of its own.
         let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
         let unfinished = self.path.with_extension(format!("{number}.unfinished"));
-        std::fs::write(&unfinished, serde_json::to_vec(&self.known)?)?;
+        let mut file = File::create(&unfinished)?;
+        file.write_all(&serde_json::to_vec(&self.known)?)?;
+        file.sync_all()?;
         std::fs::rename(&unfinished, &self.path)?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Lists the metrics, marts and leads, so that adding one touches no Rust.
+//! Lists the metrics, marts, leads and schemes, so that adding one touches no Rust.
 #![allow(clippy::disallowed_methods, reason = "cargo speaks to build scripts by the environment")]
 
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use std::{env, fs};
 fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR for build scripts");
     let mut code = String::new();
-    for (folder, name) in [("metrics", "METRICS"), ("marts", "MARTS"), ("leads", "LEADS")] {
+    for (folder, name) in [("metrics", "METRICS"), ("marts", "MARTS"), ("leads", "LEADS"), ("schemes", "SCHEMES")] {
         println!("cargo::rerun-if-changed={folder}");
         list(&mut code, folder, name);
     }

@@ -58,8 +58,8 @@ struct Waiting {
 
 /// Whether an access of this kind hands out rows and is noted one by one.
 pub fn is_noted(access: Access) -> bool {
-    use Access::{Evidence, LandedLines, Leads, Review, Rows};
-    matches!(access, Evidence | Leads | Review | Rows | LandedLines)
+    use Access::{Assess, Assessments, Evidence, LandedLines, Leads, Review, Rows};
+    matches!(access, Assess | Assessments | Evidence | Leads | Review | Rows | LandedLines)
 }
 
 impl AccessLog {

@@ -241,7 +241,7 @@ impl Granted {
 
     async fn ask(&self, request: MetricRequest, permission: &Permission) -> Result<Value, Problem> {
         let release = ReleaseChoice::Number(self.release.number());
-        let question = Question { about: About::Value, request, release };
+        let question = Question { about: About::Value(Default::default()), request, release };
         question.granted(&self.deployment, permission).await?.answer().await
     }
 

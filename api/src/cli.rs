@@ -1,11 +1,13 @@
 //! The command line: one file a command.
 
+mod assess;
 mod check;
 mod demo;
 mod feeds;
 mod ingest;
 mod init;
 mod leads;
+mod maintain;
 mod metrics;
 mod noted;
 mod quarantine;
@@ -51,7 +53,7 @@ pub struct Cli {
 pub enum Command {
     /// Write a commented deployment into a folder
     Init(init::Init),
-    /// Validate settings, feeds and metrics without running anything
+    /// Validate settings, feeds, metrics and schemes without running anything
     Check,
     /// A synthetic province on a simulated clock: feeds, releases, numbers, pages
     Demo(demo::Demo),
@@ -70,6 +72,9 @@ pub enum Command {
     Report(report::Report),
     /// One read-only SQL statement, or a shell
     Sql(sql::Sql),
+    /// Target-responsibility assessments (目标责任考核)
+    #[command(subcommand)]
+    Assess(assess::Assess),
     /// What is published
     #[command(subcommand)]
     Releases(releases::Releases),
@@ -81,6 +86,9 @@ pub enum Command {
     /// What is delivered, and how it stands
     #[command(subcommand)]
     Feeds(feeds::Feeds),
+    /// Look after the warehouse; a running server does so by itself
+    #[command(subcommand)]
+    Maintain(maintain::Maintain),
     /// Who may call
     #[command(subcommand)]
     Token(token::Token),
@@ -137,10 +145,12 @@ impl Cli {
             Command::Leads(command) => threads.block_on(command.run(&desk)),
             Command::Report(command) => threads.block_on(command.run(&desk)),
             Command::Sql(command) => threads.block_on(command.run(&desk)),
+            Command::Assess(command) => threads.block_on(command.run(&desk)),
             Command::Releases(command) => threads.block_on(command.run(&desk)),
             Command::Trace(command) => threads.block_on(command.run(&desk)),
             Command::Quarantine(command) => threads.block_on(command.run(&desk)),
             Command::Feeds(command) => threads.block_on(command.run(&desk)),
+            Command::Maintain(command) => threads.block_on(command.run(&desk)),
             Command::Token(command) => command.run(&desk),
         };
         // A computation that does not end must not keep a finished command.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use anze_ingest::feed::Feeds;
+use anze_queries::assessment::{Book, Schemes};
 use anze_queries::{Catalogue, QueryLimits};
 use anze_warehouse::reading::Reading;
 use anze_warehouse::session::Limits;
@@ -28,6 +29,7 @@ pub struct Deployment {
     settings: Settings,
     warehouse: Arc<Warehouse>,
     catalogue: Arc<Catalogue>,
+    schemes: Arc<Schemes>,
     tokens: TokenFile,
     definitions: [u8; 32],
     newest: Mutex<Option<(Instant, Arc<Release>)>>,
@@ -43,13 +45,14 @@ impl Deployment {
     /// Opens a deployment whose settings were read, and perhaps changed, before.
     pub fn with_settings(dir: &Path, settings: Settings) -> anyhow::Result<Self> {
         let catalogue = Arc::new(catalogue(dir)?);
+        let schemes = Arc::new(schemes(dir, &catalogue)?);
         let data = data_folder(dir, &settings)?;
         let warehouse = Warehouse::open_for(&data, reading(&settings))
             .with_context(|| format!("cannot open the warehouse in {}", data.display()))?;
         let tokens = TokenFile::in_folder(&data.join("live"));
         let definitions = definitions(&catalogue, &settings);
         let newest = Mutex::new(None);
-        Ok(Self { dir: dir.to_owned(), settings, warehouse, catalogue, tokens, definitions, newest })
+        Ok(Self { dir: dir.to_owned(), settings, warehouse, catalogue, schemes, tokens, definitions, newest })
     }
 
     /// The folder it lies in.
@@ -70,6 +73,16 @@ impl Deployment {
     /// The metrics.
     pub fn catalogue(&self) -> &Arc<Catalogue> {
         &self.catalogue
+    }
+
+    /// The schemes of assessments.
+    pub fn schemes(&self) -> &Arc<Schemes> {
+        &self.schemes
+    }
+
+    /// The assessments.
+    pub fn book(&self) -> Book {
+        Book::new(Arc::clone(&self.warehouse), Arc::clone(&self.catalogue))
     }
 
     /// What the metrics mean, as a digest: program, own definitions, published cells.
@@ -190,6 +203,12 @@ fn reading(settings: &Settings) -> Reading {
 pub fn catalogue(dir: &Path) -> anyhow::Result<Catalogue> {
     let own = dir.join("metrics");
     Ok(Catalogue::load(own.is_dir().then_some(own.as_path()))?)
+}
+
+/// The schemes inside the binary and those of the deployment.
+pub fn schemes(dir: &Path, catalogue: &Catalogue) -> anyhow::Result<Schemes> {
+    let own = dir.join("schemes");
+    Ok(Schemes::load(own.is_dir().then_some(own.as_path()), catalogue)?)
 }
 
 /// The folder of the warehouse; relative paths start at the deployment.

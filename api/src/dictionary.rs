@@ -8,9 +8,9 @@ use crate::problem::Problem;
 /// All datasets and system tables, in short.
 pub fn list() -> Value {
     let contracts = builtin();
-    let short = |prefix: &str, contract: &Contract| {
+    let short = |name: String, contract: &Contract| {
         json!({
-            "name": format!("{prefix}{}", contract.name),
+            "name": name,
             "title": contract.title,
             "title_en": contract.title_en,
             "description": contract.description,
@@ -19,18 +19,17 @@ pub fn list() -> Value {
             "columns": contract.columns.len(),
         })
     };
-    let datasets = contracts.datasets().iter().map(|contract| short("", contract));
-    let system = contracts.system_tables().iter().map(|contract| short("system.", contract));
+    let datasets = contracts.datasets().iter().map(|contract| short(contract.name.clone(), contract));
+    let system = contracts.system_tables().iter();
+    let system = system.map(|contract| short(contracts.system_name(contract), contract));
     json!({ "datasets": datasets.chain(system).collect::<Vec<_>>() })
 }
 
 /// One of them, in full.
 pub fn show(name: &str) -> Result<Value, Problem> {
     let contracts = builtin();
-    let contract = match name.strip_prefix("system.") {
-        Some(table) => contracts.system_table(table),
-        None => contracts.dataset(name),
-    };
+    let mut system = contracts.system_tables().iter();
+    let contract = contracts.dataset(name).or_else(|| system.find(|table| contracts.system_name(table) == name));
     let contract = contract.ok_or_else(|| {
         Problem::not_found("no_such_dataset", format!("there is no dataset `{name}`; /api/v1/datasets lists them"))
     })?;

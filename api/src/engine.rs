@@ -58,6 +58,24 @@ impl Engine {
         }
     }
 
+    /// Computes one thing however long it takes: a whole assessment, a proof over every file. It goes on to
+    /// its end even if nobody waits any more.
+    pub async fn run_to_the_end<T, E>(&self, work: impl Future<Output = Result<T, E>> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<GivenUp> + Send + 'static,
+    {
+        let (_, place) = self.place().await?;
+        let task = self.threads.spawn(async move {
+            let _place = place;
+            work.await
+        });
+        match task.await {
+            Ok(done) => done,
+            Err(_) => Err(GivenUp::Broken.into()),
+        }
+    }
+
     /// Starts a stream there and hands its items on, a few at a time; after the time limit, or if
     /// the computation breaks, the last item is the error. Dropping the stream drops the work.
     pub async fn stream<S, T, E>(
@@ -171,6 +189,19 @@ mod tests {
     async fn work_that_never_ends_is_given_up() {
         let given_up = engine("20ms", 1).run(never()).await;
         assert_eq!(given_up, Err(GivenUp::TooLong(Duration::from_millis(20))));
+    }
+
+    #[tokio::test]
+    async fn work_to_the_end_outlives_the_time_limit() {
+        let engine = engine("20ms", 1);
+        let (done, waited_for) = tokio::sync::oneshot::channel();
+        let later = tokio::time::sleep(Duration::from_millis(60));
+        tokio::spawn(async move {
+            later.await;
+            let _ = done.send(7);
+        });
+        let work = async { waited_for.await.map_err(|_| GivenUp::Broken) };
+        assert_eq!(engine.run_to_the_end(work).await, Ok(7));
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod answers;
 mod asked;
+mod assessments;
 mod body;
 mod datasets;
 mod desk;
@@ -12,6 +13,7 @@ mod format;
 mod freshness;
 mod health;
 mod leads;
+mod maintenance;
 mod metrics;
 mod noting;
 mod openapi;
@@ -78,14 +80,29 @@ fn routes(app: AppState) -> Routes {
         .get("/api/v1/quarantine", Access::Rows, quarantine::list)
         .post("/api/v1/quarantine/replay", Access::Settle, quarantine::replay)
         .post("/api/v1/quarantine/discard", Access::Settle, quarantine::discard)
+        .get("/api/v1/assessments", Access::Assessments, assessments::list)
+        .post("/api/v1/assessments", Access::Assess, assessments::run)
+        .get("/api/v1/assessments/{id}", Access::Assessments, assessments::show)
+        .get("/api/v1/assessments/{id}/subjects/{code}", Access::Assessments, assessments::subject)
+        .get("/api/v1/assessments/{id}/difference/{before}", Access::Assessments, assessments::difference)
+        .post("/api/v1/assessments/{id}/what-if", Access::Assessments, assessments::what_if)
+        .post("/api/v1/assessments/{id}/freeze", Access::Assess, assessments::freeze)
+        .post("/api/v1/assessments/{id}/verify", Access::Assess, assessments::verify)
+        .post("/api/v1/assessments/{id}/drop", Access::Assess, assessments::drop_draft)
+        .get("/api/v1/assessments/{id}/export", Access::Assessments, assessments::export)
+        .post("/api/v1/maintenance", Access::Maintain, maintenance::run)
         .get("/api/v1/releases", Access::Releases, releases::list)
         .get("/api/v1/releases/{n}", Access::Releases, releases::show)
+        .get("/api/v1/releases/{n}/diff/{m}", Access::Rows, releases::diff)
         .get("/assets/{file}", Access::Open, page::assets::show)
         .get("/", Access::Pages, page::home::show)
         .get("/metrics/{id}/gap", Access::Evidence, page::gap::show)
         .get("/leads", Access::Leads, page::leads::kinds)
         .get("/leads/{id}", Access::Leads, page::leads::show)
         .get("/reports/{city}/{month}", Access::Leads, page::brief::show)
+        .get("/assessments", Access::Assessments, page::assessment::list)
+        .get("/assessments/{id}", Access::Assessments, page::assessment::show)
+        .get("/assessments/{id}/subjects/{code}", Access::Assessments, page::assessment::subject)
         .get("/records/{dataset}/{key}", Access::Rows, page::record::show)
         .get("/batches/{id}/rows/{n}", Access::LandedLines, page::landed_line::show)
 }

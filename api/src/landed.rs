@@ -216,7 +216,11 @@ fn find(deployment: &Deployment, batch: &Row, contract: &'static Contract, row_n
 
 /// How the lines of a feed are read: as its file says now. Shipped data have no file: they are
 /// UTF-8 with our own names.
-fn reading(deployment: &Deployment, feed_id: &str, contract: &'static Contract) -> Result<(Format, Mapping), Problem> {
+pub fn reading(
+    deployment: &Deployment,
+    feed_id: &str,
+    contract: &'static Contract,
+) -> Result<(Format, Mapping), Problem> {
     let feeds = deployment.feeds().map_err(|error| Problem::internal(&format!("{error:#}")))?;
     if let Some(feed) = feeds.get(feed_id) {
         return Ok((feed.format.clone(), feed.mapping.clone()));

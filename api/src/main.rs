@@ -6,6 +6,7 @@
 )]
 
 mod access_log;
+mod assessment;
 mod brief;
 mod cli;
 mod definition;
@@ -16,11 +17,13 @@ mod engine;
 mod environment;
 mod exit;
 mod feed_state;
+mod following;
 mod handover;
 mod held;
 mod http;
 mod landed;
 mod leads;
+mod maintenance;
 mod output;
 mod page;
 mod permission;
@@ -37,6 +40,7 @@ mod settings;
 mod settling;
 mod statement;
 mod token;
+mod upkeep;
 mod work;
 mod writer;
 

@@ -11,7 +11,7 @@ mod report;
 pub mod table;
 mod terminal;
 
-pub use report::{Report, shown};
+pub use report::{Report, flat, shown};
 pub use terminal::{Format, Terminal};
 
 use chrono::{DateTime, FixedOffset, Offset, SecondsFormat, TimeZone, Utc};

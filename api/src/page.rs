@@ -1,6 +1,7 @@
 //! The pages: rendered here, complete without script, in Chinese unless asked for in English.
 
 mod answer;
+pub mod assessment;
 pub mod assets;
 pub mod brief;
 mod chart;

@@ -1,5 +1,6 @@
 //! Who may see what. Everything not granted here is denied.
 
+mod assessment;
 mod lead;
 mod metric;
 mod published;
@@ -73,8 +74,14 @@ pub enum Access {
     Push,
     /// Deciding what becomes of held records.
     Settle,
+    /// Looking after the warehouse.
+    Maintain,
     /// What is published.
     Releases,
+    /// Scores of assessments, limited further by [`Permission::handed_out`].
+    Assessments,
+    /// Running, freezing, verifying and dropping assessments.
+    Assess,
 }
 
 /// A role within a scope.
@@ -159,13 +166,16 @@ impl Permission {
     /// Whether this caller may use routes of this kind at all.
     pub fn may(&self, access: Access) -> Result<(), Denied> {
         use Access::{
-            Dictionary, Evidence, Feeds, LandedLines, Leads, Metrics, Open, Pages, Push, Releases, Review, Rows,
+            Assess, Assessments, Dictionary, Evidence, Feeds, LandedLines, Leads, Metrics, Open, Pages, Push, Releases,
+            Review, Rows,
         };
         let granted = match (self.role, access) {
             (_, Open | Pages) => true,
             (Role::Admin, _) => true,
             (Role::Official, Metrics | Evidence | Leads | Review | Dictionary | Feeds | Releases) => true,
+            (Role::Official | Role::Analyst | Role::Insurer, Assessments) => true,
             (Role::Official, Rows | LandedLines) => return self.whole_province(),
+            (Role::Official, Assess) if self.scope.is_whole() => true,
             (Role::Analyst, Metrics | Evidence | Leads | Dictionary | Feeds | Releases) => true,
             (Role::Analyst, Rows) => return self.whole_province(),
             (Role::Insurer, Metrics | Evidence | Leads | Dictionary | Feeds | Releases) => true,
@@ -221,7 +231,7 @@ impl Permission {
 mod tests {
     use super::*;
 
-    const ALL: [Access; 13] = [
+    const ALL: [Access; 15] = [
         Access::Open,
         Access::Pages,
         Access::Metrics,
@@ -235,6 +245,8 @@ mod tests {
         Access::RunFeeds,
         Access::Push,
         Access::Releases,
+        Access::Assessments,
+        Access::Assess,
     ];
 
     fn granted(permission: &Permission) -> String {
@@ -248,15 +260,15 @@ mod tests {
 
     #[test]
     fn the_matrix_of_roles_and_accesses_is_this() {
-        // Open, Pages, Metrics, Evidence, Leads, Review, Rows, LandedLines, Dictionary, Feeds, RunFeeds, Push, Releases
-        assert_eq!(granted(&Permission::whole(Role::Admin)), "xxxxxxxxxxxxx");
-        assert_eq!(granted(&Permission::whole(Role::Official)), "xxxxxxxxxx..x");
-        assert_eq!(granted(&Permission::whole(Role::Analyst)), "xxxxx.x.xx..x");
-        assert_eq!(granted(&Permission::whole(Role::Insurer)), "xxxxx...xx..x");
-        assert_eq!(granted(&Permission::whole(Role::Reporter)), "xx......xx.x.");
-        assert_eq!(granted(&Permission::whole(Role::Public)), "xxx..........");
-        assert_eq!(granted(&scoped(Role::Official)), "xxxxxx..xx..x");
-        assert_eq!(granted(&scoped(Role::Analyst)), "xxxxx...xx..x");
+        // Open, Pages, Metrics, Evidence, Leads, Review, Rows, LandedLines, Dictionary, Feeds, RunFeeds, Push, Releases, Assessments, Assess
+        assert_eq!(granted(&Permission::whole(Role::Admin)), "xxxxxxxxxxxxxxx");
+        assert_eq!(granted(&Permission::whole(Role::Official)), "xxxxxxxxxx..xxx");
+        assert_eq!(granted(&Permission::whole(Role::Analyst)), "xxxxx.x.xx..xx.");
+        assert_eq!(granted(&Permission::whole(Role::Insurer)), "xxxxx...xx..xx.");
+        assert_eq!(granted(&Permission::whole(Role::Reporter)), "xx......xx.x...");
+        assert_eq!(granted(&Permission::whole(Role::Public)), "xxx............");
+        assert_eq!(granted(&scoped(Role::Official)), "xxxxxx..xx..xx.");
+        assert_eq!(granted(&scoped(Role::Analyst)), "xxxxx...xx..xx.");
     }
 
     #[test]
@@ -264,6 +276,16 @@ mod tests {
         let others = [Role::Official, Role::Analyst, Role::Insurer, Role::Reporter, Role::Public];
         assert!(Permission::whole(Role::Admin).may(Access::Settle).is_ok());
         assert!(others.iter().all(|role| Permission::whole(*role).may(Access::Settle).is_err()));
+    }
+
+    #[test]
+    fn scores_are_read_by_those_they_concern_and_made_by_the_province() {
+        let all = [Role::Admin, Role::Official, Role::Analyst, Role::Insurer, Role::Reporter, Role::Public];
+        let may = |access| all.map(|role| Permission::whole(role).may(access).is_ok());
+        assert_eq!(may(Access::Assessments), [true, true, true, true, false, false]);
+        assert_eq!(may(Access::Assess), [true, true, false, false, false, false]);
+        assert!(scoped(Role::Official).may(Access::Assess).is_err());
+        assert!(scoped(Role::Official).may(Access::Assessments).is_ok());
     }
 
     #[test]

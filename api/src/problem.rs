@@ -127,6 +127,10 @@ impl From<anze_queries::Error> for Problem {
 
 impl From<anze_warehouse::Error> for Problem {
     fn from(error: anze_warehouse::Error) -> Self {
+        if error.kind() == anze_warehouse::ErrorKind::Gone {
+            let (title, title_en) = ("该次发布已不再保留", "The release is no longer kept");
+            return Self::new(StatusCode::GONE, "release_not_kept", title, title_en, error.to_string());
+        }
         Self::internal(&causes(&error))
     }
 }
@@ -171,6 +175,8 @@ impl Problem {
             "no_such_feed",
             "no_such_kind",
             "no_such_lead",
+            "no_such_subject",
+            "no_such_assessment",
         ];
         misuses.contains(&self.code)
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anze_queries::{Catalogue, MetricRequest, Side};
+use anze_queries::{Catalogue, Comparison, MetricRequest, Side};
 use anze_warehouse::Release;
 use serde_json::{Map, Value};
 
@@ -15,8 +15,8 @@ use crate::release_choice::ReleaseChoice;
 /// What is asked about a metric.
 #[derive(Debug, Clone, PartialEq)]
 pub enum About {
-    /// Its cells.
-    Value,
+    /// Its cells, each compared with what is asked for.
+    Value(Comparison),
     /// Its cells month by month.
     Trend,
     /// A page of the rows behind them.
@@ -44,7 +44,7 @@ impl Question {
     /// Checks metric, permission and release; nothing is computed yet.
     pub async fn granted(self, deployment: &Deployment, permission: &Permission) -> Result<Granted, Problem> {
         let access = match self.about {
-            About::Value | About::Trend => Access::Metrics,
+            About::Value(_) | About::Trend => Access::Metrics,
             About::Evidence { .. } => Access::Evidence,
         };
         permission.may(access)?;
@@ -61,6 +61,12 @@ impl Question {
         };
         let latest = self.release == ReleaseChoice::Latest;
         let grant = permission.metric(self.request, &dimensions, published, latest)?;
+        if let About::Value(Comparison { earlier: Some(_), .. }) = self.about
+            && grant.suppress
+        {
+            let detail = "公开指标不提供同比、环比 / published cells come without comparisons";
+            return Err(Problem::forbidden("not_published", detail));
+        }
         let release = deployment.release(self.release).await?;
         Ok(Granted { about: self.about, grant, release, catalogue: Arc::clone(catalogue) })
     }
@@ -78,7 +84,10 @@ impl Granted {
         let day = |day: &Option<chrono::NaiveDate>| day.map(|day| day.to_string());
         let pairs = |pairs: &BTreeMap<String, String>| serde_json::json!(pairs);
         let about = match &self.about {
-            About::Value => serde_json::json!("value"),
+            About::Value(comparison) => {
+                let benchmarks: Vec<&str> = comparison.benchmarks.iter().map(|one| one.name()).collect();
+                serde_json::json!(["value", comparison.earlier.map(|earlier| earlier.name()), benchmarks])
+            }
             About::Trend => serde_json::json!("trend"),
             About::Evidence { side, cursor, limit } => serde_json::json!([side.name(), cursor, limit]),
         };
@@ -100,7 +109,9 @@ impl Granted {
         let Self { about, grant, release, catalogue } = self;
         let request = &grant.request;
         let mut answer = match about {
-            About::Value => json(&anze_queries::answer(&catalogue, &release, request).await?)?,
+            About::Value(comparison) => {
+                json(&anze_queries::answer_compared(&catalogue, &release, request, &comparison, &grant.reach).await?)?
+            }
             About::Trend => json(&anze_queries::trend(&catalogue, &release, request).await?)?,
             About::Evidence { side, cursor, limit } => {
                 json(&anze_queries::evidence(&catalogue, &release, request, side, cursor, limit).await?)?

@@ -8,7 +8,7 @@ use anze_ingest::clock::Clock;
 use anze_ingest::service::{Service, Webhook};
 use anze_warehouse::Release;
 use anze_warehouse::warehouse::Holder;
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 
@@ -16,9 +16,11 @@ use crate::deployment::Deployment;
 use crate::engine::Engine;
 use crate::environment;
 use crate::exit::Misuse;
+use crate::following::keep_up;
 use crate::http::{App, Door, Server, StopSignal};
 use crate::settings::AlertSettings;
 use crate::token::Secret;
+use crate::upkeep::Upkeep;
 use crate::writer;
 
 /// Which parts are served.
@@ -44,7 +46,7 @@ pub async fn serve(
     let secret = Secret::generate().context("cannot draw a secret")?.1;
     let server = match only {
         Some(Part::Scheduler) => None,
-        _ => Some(endpoint(&deployment, Arc::clone(&clock), questions, &secret).await?),
+        _ => Some(endpoint(&deployment, Arc::clone(&clock), questions.clone(), &secret).await?),
     };
     if let Some(server) = &server {
         announce(&format!("http://{}", server.address()));
@@ -53,7 +55,7 @@ pub async fn serve(
         Some(Part::Api) => None,
         // The endpoint answers from the last release while the service loads what a crash left.
         _ => tokio::select! {
-            begun = service(&deployment, server.as_ref(), clock, &secret) => Some(begun),
+            begun = service(&deployment, server.as_ref(), Arc::clone(&clock), &secret) => Some(begun),
             () = stop_signal.asked() => None,
         },
     };
@@ -66,10 +68,24 @@ pub async fn serve(
             return Err(error);
         }
     };
+    let upkeep = service.as_ref().and_then(|service| upkeep(&deployment, service, &clock));
+    let following = service.as_ref().map(|service| questions.spawn(keep_up(Arc::clone(&deployment), service.handle())));
     if service.is_some() || only == Some(Part::Api) {
         stop_signal.asked().await;
     }
     tracing::info!("stopping");
+    if let Some(upkeep) = upkeep {
+        upkeep.stop().await;
+    }
+    if let Some(following) = following {
+        // What is not computed by now is computed by the next start.
+        following.abort();
+        if let Err(error) = following.await
+            && !error.is_cancelled()
+        {
+            tracing::error!(%error, "keeping metric_value up to date did not end cleanly");
+        }
+    }
     stop(server, service).await;
     Ok(())
 }
@@ -135,6 +151,14 @@ async fn service(
         server.app().desk.open(ingest, service.handle());
     }
     Ok(service)
+}
+
+/// Maintenance that goes by itself, unless the settings turn it off.
+fn upkeep(deployment: &Arc<Deployment>, service: &Service, clock: &Arc<Clock>) -> Option<Upkeep> {
+    let settings = &deployment.settings().maintenance;
+    let every = TimeDelta::from_std(settings.every.0).unwrap_or(TimeDelta::MAX);
+    let start = || Upkeep::start(Arc::clone(deployment), service.handle(), Arc::clone(clock), every);
+    settings.automatic.then(start)
 }
 
 /// Where alerts are told, if anywhere.

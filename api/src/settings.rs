@@ -3,6 +3,7 @@
 mod alerts;
 mod amount;
 mod error;
+mod upkeep;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 pub use alerts::AlertSettings;
 pub use amount::Bytes;
 pub use error::SettingsError;
+pub use upkeep::UpkeepSettings;
 
 use crate::permission::Role;
 
@@ -33,6 +35,22 @@ pub struct Settings {
     pub query: QuerySettings,
     pub schedule: ScheduleSettings,
     pub alerts: AlertSettings,
+    pub maintenance: UpkeepSettings,
+    pub metric_value: MetricValueSettings,
+}
+
+/// The table `metric_value`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricValueSettings {
+    /// Whether it follows the releases.
+    pub follow: bool,
+}
+
+impl Default for MetricValueSettings {
+    fn default() -> Self {
+        Self { follow: true }
+    }
 }
 
 /// Whose deployment it is.
@@ -214,6 +232,9 @@ impl Settings {
         if self.schedule.timezone != chrono_tz::Asia::Shanghai {
             return refuse("schedule", "timezone", "only Asia/Shanghai is supported so far");
         }
+        if self.maintenance.every.0.is_zero() {
+            return refuse("maintenance", "every", "must be more than nothing; automatic = false turns it off");
+        }
         if let Some((key, message)) = self.alerts.fault() {
             return refuse("alerts", key, message);
         }
@@ -264,6 +285,9 @@ mod tests {
             fetches_per_source = 3
             [alerts]
             webhook = "https://hooks.example.gov.cn/anze"
+            [maintenance]
+            automatic = false
+            every = "12h"
         "#;
         let settings = Settings::parse(text).unwrap();
         assert_eq!(settings.deployment.province, "320000");
@@ -273,6 +297,8 @@ mod tests {
         assert_eq!(settings.server.loopback_role, Role::Admin);
         assert_eq!(settings.schedule.fetch_limits(), FetchLimits { in_all: 8, of_source: 3 });
         assert!(settings.alerts.webhook.is_some());
+        assert!(!settings.maintenance.automatic);
+        assert_eq!(settings.maintenance.every.0.as_secs(), 43_200);
     }
 
     #[test]

@@ -86,7 +86,8 @@ impl From<anze_warehouse::Error> for Error {
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        Self::caused(ErrorKind::Warehouse, "a file operation failed", error)
+        let what = anze_warehouse::advice(error.kind()).unwrap_or("a file operation failed");
+        Self::caused(ErrorKind::Warehouse, what, error)
     }
 }
 

@@ -8,7 +8,8 @@ use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anze_warehouse::{Warehouse, create_folders};
+use anze_warehouse::Warehouse;
+use anze_warehouse::store::Syncs;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt};
@@ -83,6 +84,7 @@ pub struct Delivery {
 #[derive(Debug, Clone)]
 pub struct Landing {
     data: PathBuf,
+    syncs: Syncs,
 }
 
 static INCOMING: AtomicU64 = AtomicU64::new(0);
@@ -90,7 +92,7 @@ static INCOMING: AtomicU64 = AtomicU64::new(0);
 impl Landing {
     /// The landing place of a warehouse.
     pub fn of(warehouse: &Warehouse) -> Self {
-        Self { data: warehouse.store().path().to_owned() }
+        Self { data: warehouse.store().path().to_owned(), syncs: warehouse.store().syncs().clone() }
     }
 
     /// Takes in a stream of bytes, up to a limit.
@@ -152,24 +154,25 @@ impl Landing {
         let landing = self.clone();
         blocking(move || {
             let target = landing.data.join(&delivery.landed_path);
-            create_folders(target.parent().unwrap_or(&landing.data))?;
+            landing.syncs.create_folders(target.parent().unwrap_or(&landing.data))?;
             if !target.exists() {
                 if incoming.is_landed {
                     let what = "bytes that lay landed are gone from their place; they will be fetched anew";
                     return Err(Error::new(ErrorKind::Retry, what));
                 }
                 fs::rename(&incoming.file, &target)?;
-                sync_folder(target.parent().unwrap_or(&landing.data))?;
             }
+            // Also where the name is there already: a crash may have come before its folder was synced.
+            landing.syncs.folder(target.parent().unwrap_or(&landing.data))?;
             let pending = landing.data.join("pending");
-            create_folders(&pending)?;
+            landing.syncs.create_folders(&pending)?;
             let note = landing.note(&delivery);
             let unfinished = note.with_extension("unfinished");
             let mut file = File::create(&unfinished)?;
             file.write_all(&serde_json::to_vec_pretty(&delivery)?)?;
-            file.sync_all()?;
+            landing.syncs.file(&file)?;
             fs::rename(&unfinished, &note)?;
-            sync_folder(&pending)?;
+            landing.syncs.folder(&pending)?;
             Ok(delivery)
         })
         .await
@@ -270,12 +273,13 @@ struct Receiving {
     file: File,
     digest: Sha256,
     incoming: Incoming,
+    syncs: Syncs,
 }
 
 impl Receiving {
     fn start(landing: &Landing) -> Result<Self> {
         let folder = landing.data.join("incoming");
-        create_folders(&folder)?;
+        landing.syncs.create_folders(&folder)?;
         let number = INCOMING.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("{}-{number}", std::process::id()));
         let file = File::create(&path)?;
@@ -283,6 +287,7 @@ impl Receiving {
             file,
             digest: Sha256::new(),
             incoming: Incoming { file: path, is_landed: false, sha256: String::new(), size: 0 },
+            syncs: landing.syncs.clone(),
         })
     }
 
@@ -294,7 +299,7 @@ impl Receiving {
     }
 
     fn finish(mut self) -> Result<Incoming> {
-        self.file.sync_all()?;
+        self.syncs.file(&self.file)?;
         self.incoming.sha256 = hex(&self.digest.finalize());
         Ok(self.incoming)
     }
@@ -302,10 +307,6 @@ impl Receiving {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn sync_folder(folder: &Path) -> Result<()> {
-    Ok(File::open(folder)?.sync_all()?)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

@@ -6,6 +6,7 @@
 mod again;
 mod batch;
 mod cursor;
+mod parts;
 mod raw;
 mod record;
 #[cfg(test)]
@@ -23,17 +24,20 @@ use futures::StreamExt;
 
 pub(crate) use again::{Again, Wanted, load_again};
 pub use batch::BatchState;
-use batch::{Loading, Part};
+use batch::Loading;
+use parts::{Part, Parts};
 
-use crate::check::{Checker, KnownCodes, Origin};
-use crate::decode::{DecodeError, Decoder, Input};
+use crate::check::KnownCodes;
 use crate::error::{Error, ErrorKind, Result};
-use crate::feed::{Feed, Mode, UnknownColumns};
+use crate::feed::{Feed, Mode};
 use crate::landing::{Delivery, Landing};
 use crate::schedule::day_of;
 
-/// Rows that contend in memory at once.
+/// Rows that contend in memory at once, and about how many bytes they may take.
 const SEGMENT_ROWS: usize = 512 * 1024;
+const SEGMENT_BYTES: usize = 128 << 20;
+/// Held records or remarks of one batch that wait in memory to be written into the books.
+const BOOKED_AT_ONCE: usize = 64 * 1024;
 
 /// A delivery with its feed and whether it kept its deadline.
 #[derive(Debug, Clone)]
@@ -168,7 +172,8 @@ async fn dataset(
     codes: KnownCodes,
 ) -> Result<(DatasetChange, Vec<BatchReport>)> {
     let contract = Arc::clone(change.contract());
-    let mut loader = DatasetLoader { change, landing, contract, waiting: Vec::new(), rows: 0, reports: Vec::new() };
+    let mut loader =
+        DatasetLoader { change, landing, contract, waiting: Vec::new(), rows: 0, bytes: 0, reports: Vec::new() };
     let mut ahead: Option<Opened> = None;
     for due in due {
         // One delivery is decoded ahead of the one that is loaded.
@@ -192,19 +197,20 @@ struct DatasetLoader {
     /// Batches that are checked and have not contended yet.
     waiting: Vec<Loading>,
     rows: usize,
+    bytes: usize,
     reports: Vec<BatchReport>,
 }
 
 /// A delivery that is being decoded and checked.
 struct Opened {
     due: Due,
-    parts: tokio::sync::mpsc::Receiver<Result<Part>>,
+    parts: Parts,
 }
 
 impl DatasetLoader {
     /// Begins to decode and check a delivery.
     fn open(&self, due: Due, codes: KnownCodes) -> Result<Opened> {
-        let parts = parts(&self.landing, &self.contract, &due, codes)?;
+        let parts = Parts::of(&self.landing, &self.contract, &due, codes)?;
         Ok(Opened { due, parts })
     }
 
@@ -214,12 +220,13 @@ impl DatasetLoader {
         let snapshot = due.feed.mode == Mode::Snapshot;
         let mut loading = Loading::new(due);
         let mut before: Option<Savepoint> = None;
-        while let Some(part) = parts.recv().await {
+        while let Some(part) = parts.next().await {
             match part? {
                 Part::Refused(reason) => loading.refuse(reason),
-                Part::Checked(checked) => loading.add(checked),
+                Part::Checked(checked) => loading.add(*checked)?,
             }
-            if loading.rows() >= SEGMENT_ROWS {
+            self.book(&mut loading).await?;
+            if loading.rows() >= SEGMENT_ROWS || loading.bytes() >= SEGMENT_BYTES {
                 if before.is_none() {
                     self.flush().await?;
                     before = Some(self.change.savepoint());
@@ -234,7 +241,7 @@ impl DatasetLoader {
         match before {
             None if loading.is_held() => {
                 self.flush().await?;
-                self.settle(&loading)
+                self.settle(loading).await
             }
             None if snapshot => {
                 self.flush().await?;
@@ -243,8 +250,9 @@ impl DatasetLoader {
             }
             None => {
                 self.rows += loading.rows();
+                self.bytes += loading.bytes();
                 self.waiting.push(loading);
-                if self.rows >= SEGMENT_ROWS { self.flush().await } else { Ok(()) }
+                if self.rows >= SEGMENT_ROWS || self.bytes >= SEGMENT_BYTES { self.flush().await } else { Ok(()) }
             }
             Some(before) => self.finish(loading, before).await,
         }
@@ -260,14 +268,14 @@ impl DatasetLoader {
         if loading.is_held() {
             self.change.restore(before);
         }
-        self.settle(&loading)
+        self.settle(loading).await
     }
 
     /// Lets the waiting batches contend together; a batch that turns out to be held is taken out
     /// and the others contend again.
     async fn flush(&mut self) -> Result<()> {
         let mut waiting = std::mem::take(&mut self.waiting);
-        self.rows = 0;
+        (self.rows, self.bytes) = (0, 0);
         while !waiting.is_empty() {
             let before = self.change.savepoint();
             let arrivals: Vec<Arrival> =
@@ -282,7 +290,7 @@ impl DatasetLoader {
                 self.change.restore(before);
                 let (held, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(Loading::is_held);
                 for loading in held {
-                    self.settle(&loading)?;
+                    self.settle(loading).await?;
                 }
                 waiting = rest;
                 continue;
@@ -292,7 +300,7 @@ impl DatasetLoader {
                 if let (Some(arrival), Some(outcomes)) = (arrivals.next(), outcomes.next()) {
                     loading.settle_rows(&self.contract, &arrival, outcomes)?;
                 }
-                self.settle(&loading)?;
+                self.settle(loading).await?;
             }
             return Ok(());
         }
@@ -301,11 +309,26 @@ impl DatasetLoader {
 
     /// Lets the rows gathered so far of one batch contend.
     async fn contend(&mut self, loading: &mut Loading) -> Result<()> {
-        let arrival = loading.arrival(&self.contract)?;
+        let arrival = loading.take_arrival(&self.contract)?;
         let upserted = self.change.upsert(std::slice::from_ref(&arrival)).await?;
         loading.outlive(upserted.outlived_in_batch);
         for outcomes in per_arrival(&upserted) {
             loading.settle_rows(&self.contract, &arrival, outcomes)?;
+        }
+        self.book(loading).await
+    }
+
+    /// Writes what a large batch has for the books, so that it does not fill the memory.
+    async fn book(&mut self, loading: &mut Loading) -> Result<()> {
+        if loading.findings.len() >= BOOKED_AT_ONCE {
+            let findings = record::findings(loading, self.change.release_number())?;
+            loading.findings.clear();
+            loading.findings_written.push(self.change.write_aside("finding", vec![findings]).await?);
+        }
+        if loading.held.len() >= BOOKED_AT_ONCE && raw::stand_in_file(&self.landing, &loading.due)? {
+            let held = loading.take_standing();
+            let held = record::held(&self.landing, &loading.due, &held)?;
+            self.change.note_rows("quarantine", held).await?;
         }
         Ok(())
     }
@@ -341,11 +364,15 @@ impl DatasetLoader {
     }
 
     /// Writes a batch into the books of the release.
-    fn settle(&mut self, loading: &Loading) -> Result<()> {
+    async fn settle(&mut self, mut loading: Loading) -> Result<()> {
         let report = loading.report()?;
         let release = self.change.release_number();
-        self.change.append_system_batch("quarantine", record::quarantine(&self.landing, loading)?);
-        self.change.append_system_batch("finding", record::findings(loading, release)?);
+        self.change.note_rows("quarantine", record::quarantine(&self.landing, &loading)?).await?;
+        // Of a batch held whole no row is there to be remarked on.
+        if !loading.is_held() {
+            self.change.note_rows("finding", record::findings(&loading, release)?).await?;
+            std::mem::take(&mut loading.findings_written).into_iter().for_each(|written| self.change.keep(written));
+        }
         self.change.append_system("batch", vec![record::batch(&loading.due, &report)]);
         self.change.note_batch(&report.delivery.batch_id);
         if let Some(cursor) = loading.cursor.as_ref().filter(|_| !loading.is_held()) {
@@ -368,81 +395,4 @@ fn per_arrival(upserted: &Upserted) -> Vec<Outcomes<'_>> {
         }
     }
     all
-}
-
-/// Decodes and checks a landed file on a thread of its own, a few parts ahead.
-fn parts(
-    landing: &Landing,
-    contract: &Arc<Contract>,
-    due: &Due,
-    codes: KnownCodes,
-) -> Result<tokio::sync::mpsc::Receiver<Result<Part>>> {
-    let file = landing.open(&due.delivery.landed_path)?;
-    let feed = Arc::clone(&due.feed);
-    let origin = Origin {
-        batch_id: due.delivery.batch_id.clone(),
-        feed_id: feed.feed_id.clone(),
-        reporter: feed.reporter.clone(),
-        landed_at: due.delivery.landed_at,
-    };
-    let checker = Checker::new(contract, codes, feed.policy.deleted_when.clone(), origin)?;
-    let (send, receive) = tokio::sync::mpsc::channel(4);
-    tokio::task::spawn_blocking(move || {
-        for part in Parts::open(file, &feed, checker) {
-            if send.blocking_send(part).is_err() {
-                return;
-            }
-        }
-    });
-    Ok(receive)
-}
-
-/// The checked parts of a file; a file that cannot be read gives one refusal.
-struct Parts {
-    decoder: Option<Decoder>,
-    checker: Checker,
-    refused: Option<Result<Part>>,
-}
-
-impl Parts {
-    fn open(file: impl Input + 'static, feed: &Feed, checker: Checker) -> Self {
-        let (decoder, refused) = match Decoder::open(file, &feed.format, &feed.mapping, checker.source_columns()) {
-            Ok(decoder) => {
-                let unknown = decoder.unknown_columns();
-                if feed.policy.unknown_columns == UnknownColumns::Refuse && !unknown.is_empty() {
-                    let list = unknown.join(", ");
-                    let reason = (format!("文件含有未知列：{list}"), format!("the file has unknown columns: {list}"));
-                    (None, Some(Ok(Part::Refused(reason))))
-                } else {
-                    (Some(decoder), None)
-                }
-            }
-            Err(error) => (None, Some(refusal(error))),
-        };
-        Self { decoder, checker, refused }
-    }
-}
-
-impl Iterator for Parts {
-    type Item = Result<Part>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Some(refused) = self.refused.take() {
-            return Some(refused);
-        }
-        match self.decoder.as_mut()?.next()? {
-            Ok(chunk) => Some(self.checker.check(chunk).map(Part::Checked)),
-            Err(error) => {
-                self.decoder = None;
-                Some(refusal(error))
-            }
-        }
-    }
-}
-
-fn refusal(error: DecodeError) -> Result<Part> {
-    match error {
-        DecodeError::Refused(refused) => Ok(Part::Refused((refused.message.zh, refused.message.en))),
-        other => Err(Error::caused(ErrorKind::Warehouse, "a landed file could not be read", other)),
-    }
 }

@@ -8,6 +8,7 @@ mod fetching;
 mod landing;
 mod lanes;
 mod loading;
+mod past;
 mod pushed;
 mod remembered;
 mod settling;
@@ -30,6 +31,7 @@ pub(crate) use fetching::{Halt, Halts};
 pub(crate) use landing::Landed;
 pub use lanes::FetchLimits;
 use lanes::Lanes;
+pub(crate) use past::Moment;
 pub use pushed::{BatchCounts, LandedPush, Pushed};
 use remembered::{KnownTaken, KnownWorkdays};
 
@@ -182,7 +184,7 @@ impl Ingest {
         // stages, with the references that the run fetches.
         let mut due = self.due().await?;
         due.retain(|due| due.feed.reporter == reference::REPORTER);
-        self.load_due(writer, Publish::Once, due, &mut RunReport::default()).await
+        self.load_due(writer, Publish::Once, due, &Moment::Now, &mut RunReport::default()).await
     }
 
     /// Runs the slots that are due now.
@@ -195,7 +197,7 @@ impl Ingest {
         let mut report = self.run(writer, jobs, SCHEDULE, Publish::Once).await?;
         self.review_deadlines().await?;
         if report.release.is_none() {
-            report.release = self.publish_day(writer).await?;
+            report.release = self.publish_day(writer, &Moment::Now).await?;
         }
         Ok(report)
     }
@@ -220,6 +222,14 @@ impl Ingest {
     /// # Errors
     /// Warehouse. A failing feed is in the report and does not stop the others.
     pub async fn run(&self, writer: &Writer, jobs: Vec<Job>, asked_by: &str, publish: Publish) -> Result<RunReport> {
+        let (landed, failures) = self.take(jobs, asked_by).await?;
+        let mut report = RunReport { failures, ..RunReport::default() };
+        self.load_landed(writer, landed, publish, &Moment::Now, &mut report).await?;
+        Ok(report)
+    }
+
+    /// Fetches and lands what is new: what landed, and the feeds that failed.
+    async fn take(&self, jobs: Vec<Job>, asked_by: &str) -> Result<(Vec<Landed>, Vec<(String, Error)>)> {
         let runs = self.begin_all(&jobs, asked_by).await?;
         let mut chains: Vec<Vec<(Job, Run)>> = Vec::new();
         for (job, run) in jobs.into_iter().zip(runs) {
@@ -232,15 +242,14 @@ impl Ingest {
         // Nobody ends a run whose caller waits for it.
         let (_halt, halts) = watch::channel(None);
         let chains = chains.into_iter().map(|chain| self.attempt_all(chain, halts.clone()));
-        let (mut report, mut landed) = (RunReport::default(), Vec::new());
+        let (mut failures, mut landed) = (Vec::new(), Vec::new());
         for (feed_id, attempted) in futures::future::join_all(chains).await.into_iter().flatten() {
             match attempted {
                 Attempted::Landed(of_feed) => landed.push(of_feed),
-                Attempted::Failed(error) => report.failures.push((feed_id, error)),
+                Attempted::Failed(error) => failures.push((feed_id, error)),
             }
         }
-        self.load_landed(writer, landed, publish, &mut report).await?;
-        Ok(report)
+        Ok((landed, failures))
     }
 
     /// Takes a file in hand for a feed, as if its source had given it.
@@ -254,7 +263,7 @@ impl Ingest {
         let run = self.begin(&job, 1, asked_by, None);
         let landed = self.land_all(&job, run, vec![fetched]).await?;
         let mut report = RunReport::default();
-        self.load_landed(writer, vec![landed], Publish::Once, &mut report).await?;
+        self.load_landed(writer, vec![landed], Publish::Once, &Moment::Now, &mut report).await?;
         Ok(report)
     }
 

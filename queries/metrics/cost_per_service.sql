@@ -20,21 +20,20 @@ where
     and service.finished_on < $to
 union all
 select
-    service.county,
-    service.sector,
-    service.size,
-    line.insurer_code as insurer,
-    service.service_type,
+    line.county,
+    line.sector,
+    line.size,
+    line.insurer,
+    line.service_type,
     line.amount as numerator,
     cast(null as bigint) as denominator,
     line.dataset,
     line.key,
     line.batch_id,
     line.row_no
-from expense_check as line
-inner join placed_service as service on service.service_no = line.counts_for_service
+from service_expense as line
 where
     line.is_compliant
-    and service.is_valid
-    and service.finished_on >= $from
-    and service.finished_on < $to
+    and line.is_valid
+    and line.finished_on >= $from
+    and line.finished_on < $to

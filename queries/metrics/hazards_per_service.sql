@@ -20,21 +20,20 @@ where
     and service.finished_on < $to
 union all
 select
-    service.county,
-    service.sector,
+    hazard.county,
+    hazard.sector,
     hazard.size,
-    service.insurer,
-    service.service_type,
-    service.agency,
+    hazard.insurer,
+    hazard.service_type,
+    hazard.agency,
     1 as numerator,
     cast(null as bigint) as denominator,
     hazard.dataset,
     hazard.key,
     hazard.batch_id,
     hazard.row_no
-from placed_hazard as hazard
-inner join placed_service as service on service.service_no = hazard.service_no
+from service_hazard as hazard
 where
-    service.is_valid
-    and service.finished_on >= $from
-    and service.finished_on < $to
+    hazard.is_valid
+    and hazard.finished_on >= $from
+    and hazard.finished_on < $to

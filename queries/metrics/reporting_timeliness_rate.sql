@@ -1,65 +1,19 @@
 -- Grain: one row per slot whose deadline lies in [$from, $to) and was over before the release. A slot
--- for which nothing ever ran is a row like any other. A batch counts for the slot it landed for, and
--- bytes that a source gave again for the slots they fulfilled again.
-with published as (
-    select max(known.published_at) as moment
-    from system.release as known
-),
-due as (
-    select
-        slot.feed_id,
-        slot.slot_at,
-        slot.due_at,
-        slot.fulfilled_by
-    from system.slot_state as slot
-    cross join published
-    where
-        local_date(slot.due_at) >= $from
-        and local_date(slot.due_at) < $to
-        and slot.due_at < published.moment
-),
-landed as (
-    select
-        batch.batch_id,
-        batch.feed_id,
-        batch.slot_at,
-        batch.landed_at
-    from system.batch as batch
-    where batch.state = 'published'
-),
-of_slot as (
-    select
-        due.feed_id,
-        due.slot_at
-    from due
-    inner join landed on landed.feed_id = due.feed_id and landed.slot_at = due.slot_at
-    where landed.landed_at <= due.due_at
-    union all
-    select
-        due.feed_id,
-        due.slot_at
-    from due
-    inner join landed on landed.batch_id = due.fulfilled_by
-    where landed.landed_at <= due.due_at
-),
-in_time as (
-    select distinct
-        of_slot.feed_id,
-        of_slot.slot_at
-    from of_slot
-)
+-- for which nothing ever ran is a row like any other.
 select
     due.feed_id as feed,
     feed.reporter,
     feed.dataset as of_dataset,
     feed.region_code as county,
     feed.department,
-    case when in_time.feed_id is not null then 1 else 0 end as numerator,
+    case when due.was_in_time then 1 else 0 end as numerator,
     1 as denominator,
     'slot_state' as dataset,
     concat(due.feed_id, ',', cast(due.slot_at as varchar)) as key,
     due.fulfilled_by as batch_id,
     cast(null as bigint) as row_no
-from due
-left join in_time on in_time.feed_id = due.feed_id and in_time.slot_at = due.slot_at
+from due_slot as due
 left join system.feed_state as feed on feed.feed_id = due.feed_id
+where
+    due.due_on >= $from
+    and due.due_on < $to

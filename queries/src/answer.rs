@@ -42,6 +42,10 @@ pub struct MetricAnswer {
 pub struct Row {
     /// Its member of each dimension.
     pub members: Vec<Member>,
+    /// The day or the period that it was computed over: the month's own where months are a dimension.
+    pub span: Span,
+    /// Number of cases of the denominator; not handed out.
+    pub cases: i64,
     /// The day, in the trend of a metric of a day.
     pub as_of: Option<NaiveDate>,
     /// Sum of the cases' numerators.
@@ -56,6 +60,34 @@ pub struct Row {
     pub fields: Vec<(String, Option<Number>)>,
     /// There are cases, but the quantile lies beyond what was observed.
     pub not_reached: bool,
+    /// What else stands beside it, by name: the same figure of an earlier span, of the province, of the nation.
+    pub compared: Vec<(&'static str, Compared)>,
+}
+
+/// A figure that a row is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Compared {
+    /// A figure of the same metric.
+    Cell {
+        /// What it was computed over.
+        span: Span,
+        /// As of [`Row::numerator`].
+        numerator: Quantity,
+        /// As of [`Row::denominator`].
+        denominator: Option<Quantity>,
+        /// As of [`Row::value`].
+        value: Option<Figure>,
+        /// As of [`Row::fields`].
+        fields: Vec<(String, Option<Number>)>,
+        /// As of [`Row::not_reached`].
+        not_reached: bool,
+    },
+    /// A value that somebody published.
+    Published(Number),
+    /// Too few cases lie outside what the asker may see.
+    Suppressed(Span),
+    /// There is none.
+    Nothing,
 }
 
 /// A member of a dimension.
@@ -131,7 +163,50 @@ impl Serialize for Row {
         if self.not_reached {
             map.serialize_entry("not_reached", &true)?;
         }
+        for (name, compared) in &self.compared {
+            map.serialize_entry(name, compared)?;
+        }
         map.end()
+    }
+}
+
+impl Serialize for Compared {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if *self == Self::Nothing {
+            return serializer.serialize_none();
+        }
+        let mut map = serializer.serialize_map(None)?;
+        match self {
+            Self::Cell { span, numerator, denominator, value, fields, not_reached } => {
+                span_entries(&mut map, *span)?;
+                map.serialize_entry("numerator", numerator)?;
+                map.serialize_entry("denominator", denominator)?;
+                map.serialize_entry("value", value)?;
+                for (name, figure) in fields {
+                    map.serialize_entry(name, figure)?;
+                }
+                if *not_reached {
+                    map.serialize_entry("not_reached", &true)?;
+                }
+            }
+            Self::Published(value) => map.serialize_entry("value", value)?,
+            Self::Suppressed(span) => {
+                span_entries(&mut map, *span)?;
+                for name in ["numerator", "denominator", "value"] {
+                    map.serialize_entry(name, &None::<i64>)?;
+                }
+                map.serialize_entry("suppressed", &true)?;
+            }
+            Self::Nothing => {}
+        }
+        map.end()
+    }
+}
+
+impl From<Row> for Compared {
+    fn from(row: Row) -> Self {
+        let Row { span, numerator, denominator, value, fields, not_reached, .. } = row;
+        Self::Cell { span, numerator, denominator, value, fields, not_reached }
     }
 }
 

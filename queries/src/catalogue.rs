@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::statement::Statement;
 use crate::suggestion::did_you_mean;
 use crate::survival::Fraction;
+use crate::values::Strand;
 
 pub use declaration::{Direction, Kind, Unit};
 pub(crate) use parameter::ParameterEntry;
@@ -53,6 +54,8 @@ pub struct Metric {
     pub workdays: bool,
     /// How its value comes from its cases.
     pub(crate) value: ValueOf,
+    /// On which days the rows of its sources count; `None`: not declared.
+    pub(crate) months: Option<Vec<Strand>>,
     /// Its cases in SQL, parsed.
     pub(crate) cases: Statement,
     /// Its SQL file, as messages name it.

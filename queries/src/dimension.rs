@@ -133,6 +133,11 @@ impl Dimension {
     }
 }
 
+/// The city of a county: its first four digits and `00`. None of what is no region code.
+pub(crate) fn city_of(region: &str) -> Option<String> {
+    Some(format!("{}00", region.get(..4)?))
+}
+
 impl fmt::Display for Dimension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

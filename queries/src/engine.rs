@@ -13,7 +13,7 @@ use crate::catalogue::{Catalogue, Unit, ValueOf};
 use crate::dimension::{Dimension, UNKNOWN};
 use crate::error::{Error, Result};
 use crate::groups::{Group, groups};
-use crate::quantity::{number, quotient};
+use crate::quantity::{Quantity, number, quotient};
 use crate::question::{MetricRequest, Question};
 use crate::rule_book::VALUE_SCALE;
 use crate::session::{self, Observed};
@@ -70,24 +70,33 @@ impl Rows {
 
 /// The rows of an answer.
 pub(crate) async fn rows(question: &Question<'_>, observed: &Observed) -> Result<Rows> {
+    rows_over(question, observed, &spans(question)?).await
+}
+
+/// What a question is computed over: its span, or each of its months under the month's name.
+pub(crate) fn spans(question: &Question<'_>) -> Result<Vec<(Span, Option<Month>)>> {
     let months = match (question.span, question.by.contains(&Dimension::Month)) {
         (Span::Period { from, to }, true) => Month::all(from, to),
-        _ => Vec::new(),
+        _ => return Ok(vec![(question.span, None)]),
     };
     if months.len() > MOST_MONTHS {
         let count = months.len();
         return Err(Error::question(format!("{count} months are more than the {MOST_MONTHS} of one answer")));
     }
+    Ok(months.into_iter().map(|month| (month.period(), Some(month))).collect())
+}
+
+/// The rows of an answer over these spans, in order.
+pub(crate) async fn rows_over(
+    question: &Question<'_>,
+    observed: &Observed,
+    spans: &[(Span, Option<Month>)],
+) -> Result<Rows> {
     let by: Vec<Dimension> = question.by.iter().copied().filter(|by| *by != Dimension::Month).collect();
     let mut all = Rows::default();
-    if months.is_empty() {
-        for group in summed(question, &question.span, observed, &by).await? {
-            all.add(question, observed, &question.span, None, group);
-        }
-    }
-    for month in months {
-        for group in summed(question, &month.period(), observed, &by).await? {
-            all.add(question, observed, &month.period(), Some(month), group);
+    for (span, month) in spans {
+        for group in summed(question, span, observed, &by).await? {
+            all.add(question, observed, span, *month, group);
         }
     }
     all.rows.sort_by(|a, b| in_order(&a.members, &b.members));
@@ -103,7 +112,13 @@ async fn summed(question: &Question<'_>, span: &Span, observed: &Observed, by: &
 
 /// A row for a group. A group appears when its denominator has a case; one with a numerator alone
 /// appears too, so that the rows still add up to the total; without dimensions there is one row.
-fn row(question: &Question<'_>, observed: &Observed, span: &Span, month: Option<Month>, group: Group) -> Option<Row> {
+pub(crate) fn row(
+    question: &Question<'_>,
+    observed: &Observed,
+    span: &Span,
+    month: Option<Month>,
+    group: Group,
+) -> Option<Row> {
     if !question.by.is_empty() && group.cases == 0 && group.numerator.is_zero() {
         return None;
     }
@@ -125,13 +140,37 @@ fn row(question: &Question<'_>, observed: &Observed, span: &Span, month: Option<
     Some(Row {
         target: target(question, observed, span, &members),
         members,
+        span: *span,
         as_of: None,
+        cases: group.cases,
         numerator: group.numerator,
         denominator: question.metric.value.has_denominator().then_some(group.denominator),
         not_reached: survival && group.cases > 0 && value.is_none(),
         value,
         fields: group.fields,
+        compared: Vec::new(),
     })
+}
+
+/// A row of which there is no case, beside one that has some.
+pub(crate) fn empty_row(question: &Question<'_>, observed: &Observed, span: Span, like: &Row) -> Row {
+    let numerator = like.numerator.nothing();
+    Row {
+        members: like.members.clone(),
+        span,
+        as_of: None,
+        cases: 0,
+        numerator,
+        denominator: like.denominator.map(Quantity::nothing),
+        value: match question.metric.value {
+            ValueOf::Tally { .. } => Some(Figure::Quantity(numerator)),
+            _ => None,
+        },
+        target: target(question, observed, &span, &like.members),
+        fields: like.fields.iter().map(|(name, _)| (name.clone(), None)).collect(),
+        not_reached: false,
+        compared: Vec::new(),
+    }
 }
 
 fn value(question: &Question<'_>, group: &Group) -> Option<Figure> {
@@ -164,7 +203,7 @@ fn target(question: &Question<'_>, observed: &Observed, span: &Span, members: &[
 }
 
 /// By code, dimension after dimension; `unknown` comes last.
-fn in_order(a: &[Member], b: &[Member]) -> Ordering {
+pub(crate) fn in_order(a: &[Member], b: &[Member]) -> Ordering {
     let rank = |member: &Member| (member.code == UNKNOWN, member.code.clone());
     a.iter().map(rank).cmp(b.iter().map(rank))
 }

@@ -1,5 +1,6 @@
 //! Evidence: the very cases behind an answer, each with its share and its lineage.
 
+mod by_subject;
 mod cursor;
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::functions::expr_fn::coalesce;
 use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::logical_expr::{Expr, cast};
-use datafusion::prelude::{col, lit};
+use datafusion::prelude::{DataFrame, col, lit};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -26,6 +27,7 @@ use crate::quantity::Quantity;
 use crate::question::{MetricRequest, Question};
 use crate::session::{self, Observed};
 use crate::span::Span;
+pub(crate) use by_subject::{counts, samples, whole};
 use cursor::{Cursor, Place};
 
 /// Most rows of one page.
@@ -176,24 +178,7 @@ async fn page(
     let dimensions: Vec<Dimension> =
         question.metric.dimensions.iter().copied().filter(|dimension| *dimension != Dimension::Month).collect();
     let order = order(question, &dimensions);
-    let comparable = order.iter().map(|name| comparable(name).alias(*name)).collect();
-    let frame = cases(question, &question.span, observed, &dimensions).await?.filter(col(WITHOUT_RULE).is_false())?;
-    let frame = match question.metric.value {
-        ValueOf::Concentration { .. } => concentration::parts(frame, &[])?,
-        ValueOf::Sums { .. } | ValueOf::Tally { .. } | ValueOf::KaplanMeier { .. } => frame,
-    };
-    let frame = frame.select([comparable, vec![col(NUMERATOR), col(DENOMINATOR)]].concat())?.aggregate(
-        order.iter().map(|name| col(*name)).collect(),
-        vec![sum(col(NUMERATOR)).alias(NUMERATOR), sum(col(DENOMINATOR)).alias(DENOMINATOR)],
-    )?;
-    let zero = |name| coalesce(vec![col(name), lit(0_i64)]);
-    let frame = frame.filter(match side {
-        // Of what is only counted nothing is missing.
-        Side::Gap if !question.metric.value.has_denominator() => lit(false),
-        Side::Gap => zero(DENOMINATOR).not_eq(zero(NUMERATOR)),
-        Side::Numerator => zero(NUMERATOR).not_eq(lit(0_i64)),
-        Side::Denominator => zero(DENOMINATOR).not_eq(lit(0_i64)),
-    })?;
+    let frame = shares(question, observed, &dimensions, &order, &[]).await?.filter(on_side(question, side))?;
     let frame = match after.and_then(|cursor| cursor.after(&order)) {
         Some(after) => frame.filter(after)?,
         None => frame,
@@ -213,6 +198,39 @@ async fn page(
         }
     }
     Ok(rows)
+}
+
+/// The cases of a question, one row each with its shares, in columns without nulls; what is spread over
+/// parties is so within each member of `within`.
+async fn shares(
+    question: &Question<'_>,
+    observed: &Observed,
+    dimensions: &[Dimension],
+    order: &[&str],
+    within: &[Dimension],
+) -> Result<DataFrame> {
+    let comparable = order.iter().map(|name| comparable(name).alias(*name)).collect();
+    let frame = cases(question, &question.span, observed, dimensions).await?.filter(col(WITHOUT_RULE).is_false())?;
+    let frame = match question.metric.value {
+        ValueOf::Concentration { .. } => concentration::parts(frame, within)?,
+        ValueOf::Sums { .. } | ValueOf::Tally { .. } | ValueOf::KaplanMeier { .. } => frame,
+    };
+    Ok(frame.select([comparable, vec![col(NUMERATOR), col(DENOMINATOR)]].concat())?.aggregate(
+        order.iter().map(|name| col(*name)).collect(),
+        vec![sum(col(NUMERATOR)).alias(NUMERATOR), sum(col(DENOMINATOR)).alias(DENOMINATOR)],
+    )?)
+}
+
+/// Whether a case has a share of a side.
+fn on_side(question: &Question<'_>, side: Side) -> Expr {
+    let zero = |name| coalesce(vec![col(name), lit(0_i64)]);
+    match side {
+        // Of what is only counted nothing is missing.
+        Side::Gap if !question.metric.value.has_denominator() => lit(false),
+        Side::Gap => zero(DENOMINATOR).not_eq(zero(NUMERATOR)),
+        Side::Numerator => zero(NUMERATOR).not_eq(lit(0_i64)),
+        Side::Denominator => zero(DENOMINATOR).not_eq(lit(0_i64)),
+    }
 }
 
 fn comparable_type(name: &str) -> DataType {

@@ -3,7 +3,7 @@
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Int64Type};
 use datafusion::functions_aggregate::expr_fn::{count, sum};
-use datafusion::logical_expr::{Expr, cast, when};
+use datafusion::logical_expr::{Expr, GroupingSet, cast, when};
 use datafusion::prelude::{col, lit};
 use num_bigint::BigInt;
 use serde_json::Number;
@@ -39,6 +39,22 @@ pub(crate) struct Group {
     pub(crate) fields: Vec<(String, Option<Number>)>,
 }
 
+impl Group {
+    /// That of no case at all, in total.
+    pub(crate) fn empty() -> Self {
+        Self {
+            members: Vec::new(),
+            numerator: Quantity::Count(0),
+            denominator: Quantity::Count(0),
+            cases: 0,
+            without_rule: 0,
+            provisional: 0,
+            quantile: None,
+            fields: Vec::new(),
+        }
+    }
+}
+
 const CASES: &str = "cases";
 const VALUE: &str = "value";
 /// Where, after the dimensions, the columns begin that not every metric has.
@@ -53,22 +69,13 @@ pub(crate) async fn groups(
     by: &[Dimension],
 ) -> Result<Vec<Group>> {
     let value = &question.metric.value;
-    let number_of = |flag| Ok::<_, Error>(sum(when(col(flag), lit(1_i64)).otherwise(lit(0_i64))?).alias(flag));
-    let mut sums = vec![
-        sum(col(NUMERATOR)).alias(NUMERATOR),
-        sum(col(DENOMINATOR)).alias(DENOMINATOR),
-        count(col(DENOMINATOR)).alias(CASES),
-        number_of(WITHOUT_RULE)?,
-        number_of(PROVISIONAL)?,
-    ];
-    sums.extend(further(value));
     let members: Vec<Expr> = by.iter().map(|dimension| col(dimension.column())).collect();
     let cases = cases(question, span, observed, by).await?;
     let frame = match value {
         ValueOf::Concentration { .. } => concentration::parties(cases, by)?,
         ValueOf::Sums { .. } | ValueOf::Tally { .. } | ValueOf::KaplanMeier { .. } => cases,
     };
-    let frame = frame.aggregate(members, sums)?;
+    let frame = frame.aggregate(members, sums(value)?)?;
     let texts = by.iter().map(|dimension| cast(col(dimension.column()), DataType::Utf8));
     let rest = frame.schema().fields().iter().skip(by.len()).map(|field| col(field.name().as_str()));
     let selected: Vec<Expr> = texts.chain(rest).collect();
@@ -80,6 +87,65 @@ pub(crate) async fn groups(
         }
     }
     Ok(groups)
+}
+
+/// Sums up the cases of a span in total and by each of some dimensions alone, in one reading of them. Every
+/// group comes with its dimension; the total has none, and is always there.
+pub(crate) async fn groups_by_each(
+    question: &Question<'_>,
+    span: &Span,
+    observed: &Observed,
+    each: &[Dimension],
+) -> Result<Vec<(Option<Dimension>, Group)>> {
+    let value = &question.metric.value;
+    let mut found = Vec::new();
+    if let ValueOf::Concentration { .. } = value {
+        // Amounts are shared out within a group: there is no one reading for several dimensions.
+        for by in [None].into_iter().chain(each.iter().copied().map(Some)) {
+            let dimensions: Vec<Dimension> = by.into_iter().collect();
+            let groups = groups(question, span, observed, &dimensions).await?;
+            found.extend(groups.into_iter().map(|group| (by, group)));
+        }
+        return Ok(found);
+    }
+    let sets = [Vec::new()].into_iter().chain(each.iter().map(|dimension| vec![col(dimension.column())]));
+    let sets = Expr::GroupingSet(GroupingSet::GroupingSets(sets.collect()));
+    let frame = cases(question, span, observed, each).await?.aggregate(vec![sets], sums(value)?)?;
+    let texts = each.iter().map(|dimension| cast(col(dimension.column()), DataType::Utf8));
+    let rest = frame.schema().fields().iter().filter(|field| !is_dimension(field.name(), each));
+    let selected: Vec<Expr> = texts.chain(rest.map(|field| col(field.name().as_str()))).collect();
+    for batch in frame.select(selected)?.collect().await? {
+        for row in 0..batch.num_rows() {
+            // A case always has a member: where there is none, the row is not of this dimension.
+            let place = (0..each.len()).find(|place| batch.column(*place).is_valid(row));
+            let members = place.map(|place| batch.column(place).as_string::<i32>().value(row).to_owned());
+            let sums = batch.project(&(each.len()..batch.num_columns()).collect::<Vec<_>>())?;
+            let group = Group { members: members.into_iter().collect(), ..group(&sums, row, 0, value)? };
+            found.push((place.map(|place| each[place]), group));
+        }
+    }
+    if !found.iter().any(|(dimension, _)| dimension.is_none()) {
+        found.extend(groups(question, span, observed, &[]).await?.into_iter().map(|group| (None, group)));
+    }
+    Ok(found)
+}
+
+fn is_dimension(name: &str, of: &[Dimension]) -> bool {
+    of.iter().any(|dimension| dimension.column() == name)
+}
+
+/// The columns of a group, in the order in which [`group`] reads them.
+fn sums(value: &ValueOf) -> Result<Vec<Expr>> {
+    let number_of = |flag| Ok::<_, Error>(sum(when(col(flag), lit(1_i64)).otherwise(lit(0_i64))?).alias(flag));
+    let mut sums = vec![
+        sum(col(NUMERATOR)).alias(NUMERATOR),
+        sum(col(DENOMINATOR)).alias(DENOMINATOR),
+        count(col(DENOMINATOR)).alias(CASES),
+        number_of(WITHOUT_RULE)?,
+        number_of(PROVISIONAL)?,
+    ];
+    sums.extend(further(value));
+    Ok(sums)
 }
 
 /// The columns of a group that not every metric has.

@@ -4,8 +4,8 @@
 //! every answer the runner also proves that it adds up: over each dimension, over the evidence, and
 //! under `where`.
 
-mod laws;
-mod table;
+pub(crate) mod laws;
+pub(crate) mod table;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,11 +1,14 @@
-//! What the numbers mean: the catalogue of metrics, the marts they read, the engine that answers.
+//! What the numbers mean: the catalogue of metrics, the marts they read, the engine that answers, and
+//! the assessments that are made of them.
 //!
 //! A metric's SQL returns cases; the engine sums them up, so that the evidence of an answer is the
 //! same rows. Values are bound, never pasted; sums are exact.
 
 mod answer;
+pub mod assessment;
 mod cases;
 mod catalogue;
+mod comparison;
 mod concentration;
 mod dimension;
 mod engine;
@@ -17,6 +20,8 @@ mod groups;
 mod handworked;
 mod lead;
 mod names;
+#[cfg(test)]
+mod properties;
 mod province;
 mod quantity;
 mod question;
@@ -29,13 +34,15 @@ mod statement;
 mod suggestion;
 mod survival;
 mod trend;
+mod values;
 
 mod embedded {
     include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 }
 
-pub use answer::{Figure, Member, MetricAnswer, Row};
+pub use answer::{Compared, Figure, Member, MetricAnswer, Row};
 pub use catalogue::{Catalogue, Direction, Kind, Metric, Parameter, ParameterType, Unit};
+pub use comparison::{Benchmark, Compare, Comparison, Reach, answer_compared};
 pub use dimension::{Dimension, UNKNOWN};
 pub use engine::answer;
 pub use error::{Error, ErrorKind, Position, Result};
@@ -49,3 +56,4 @@ pub use span::Span;
 pub use sql::{QueryLimits, sql, sql_with};
 pub use statement::Value;
 pub use trend::trend;
+pub use values::{MetricValues, metric_values};

@@ -68,6 +68,11 @@ fn code_list(dimension: Dimension) -> Option<CodeList> {
     }
 }
 
+/// Whether a code is one of the sectors of datasets.md.
+pub(crate) fn is_sector(code: &str) -> bool {
+    SECTORS.iter().any(|(known, _, _)| *known == code)
+}
+
 /// The English name of a member, where the product knows one.
 pub fn name_en(dimension: Dimension, code: &str) -> Option<&'static str> {
     if code == UNKNOWN {

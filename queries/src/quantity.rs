@@ -44,6 +44,15 @@ impl Quantity {
         Self::Decimal { units: at_scale(this, this_scale) - at_scale(that, that_scale), scale }
     }
 
+    /// 0 of the same kind.
+    #[must_use]
+    pub(crate) fn nothing(self) -> Self {
+        match self {
+            Self::Count(_) => Self::Count(0),
+            Self::Decimal { scale, .. } => Self::Decimal { units: 0, scale },
+        }
+    }
+
     /// Whether it is 0.
     pub fn is_zero(self) -> bool {
         self.parts().0 == 0
@@ -77,10 +86,15 @@ pub(crate) fn quotient(numerator: Quantity, denominator: Quantity, times: u32) -
     }
     let n = BigInt::from(n) * times * BigInt::from(10).pow(d_scale.into());
     let d = BigInt::from(d) * BigInt::from(10).pow(n_scale.into());
+    significant(&n, &d)
+}
+
+/// n ÷ d to 17 significant digits, the last one rounded half away from zero; d is above zero.
+pub(crate) fn significant(n: &BigInt, d: &BigInt) -> Option<Number> {
     let digits = |number: &BigInt| number.magnitude().to_string().len();
-    let scale = (SIGNIFICANT + digits(&d)).saturating_sub(digits(&n));
+    let scale = (SIGNIFICANT + digits(d)).saturating_sub(digits(n));
     let scaled = n * BigInt::from(10).pow(u32::try_from(scale).ok()?);
-    Some(number(&rounded(&scaled, &d), scale))
+    Some(number(&rounded(&scaled, d), scale))
 }
 
 /// A decimal as a JSON number, without zeros at its end.
@@ -91,7 +105,7 @@ pub(crate) fn number(units: &BigInt, scale: usize) -> Number {
 }
 
 /// n ÷ d as a whole number, half away from zero; d is above zero.
-fn rounded(n: &BigInt, d: &BigInt) -> BigInt {
+pub(crate) fn rounded(n: &BigInt, d: &BigInt) -> BigInt {
     let magnitude = (n.magnitude() * 2_u32 + d.magnitude()) / (d.magnitude() * 2_u32);
     BigInt::from_biguint(if n.sign() == Sign::Minus { Sign::Minus } else { Sign::Plus }, magnitude)
 }

@@ -3,11 +3,13 @@
 mod bind;
 mod fault;
 mod inlined;
+mod outputs;
 
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParserBuilder, Statement as Parsed};
 
+pub(crate) use bind::Placeholder;
 pub use bind::Value;
 pub(crate) use fault::engine_error;
 

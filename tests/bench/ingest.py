@@ -190,7 +190,9 @@ def wait(child):
 
 def deployment(folder, inputs):
     (folder / "feeds").mkdir(parents=True)
-    (folder / "anze.toml").write_text('[server]\nloopback_role = "admin"\n', encoding="utf-8")
+    # What metrics make of a release comes after it and is no part of an ingestion.
+    settings = '[server]\nloopback_role = "admin"\n\n[metric_value]\nfollow = false\n'
+    (folder / "anze.toml").write_text(settings, encoding="utf-8")
     for dataset in ("insurer", "unit", "policy"):
         (folder / "feeds" / f"{dataset}.toml").write_text(
             f'dataset = "{dataset}"\nreporter = "ZJIA"\n\n'

@@ -24,7 +24,7 @@ from answers import Oracle, empty_tables, fill
 from catalogue import METRICS, PARAMETERS
 from landed import load_all
 from leads import compare_leads
-from product import Product, Refused
+from product import Refused, Served
 
 HERE = Path(__file__).resolve().parent
 DAY = timedelta(days=1)
@@ -223,7 +223,12 @@ def main():
     parser.add_argument("--all", action="store_true", help="fail if the product lacks a metric of the catalogue")
     parser.add_argument("--only", nargs="+", choices=METRICS, default=list(METRICS), metavar="METRIC")
     options = parser.parse_args()
-    product = Product(options.anze, options.deployment)
+    with Served(options.anze, options.deployment) as product:
+        sys.exit(compare_all(product, options))
+
+
+def compare_all(product, options):
+    """Compares everything and says what differs; the exit code."""
     oracle, release_day, differences = load(product, options.deployment, options.reference)
     differences.extend(compare_findings(oracle, product, release_day))
     listed, missing, compared = product.metrics(), [], 1
@@ -246,7 +251,7 @@ def main():
     for name in missing:
         print(f"NOT IN THE PRODUCT: {name}: {compute_only(oracle, METRICS[name], release_day)}")
     print(f"{compared} answers compared, {len(differences)} differences, {len(missing)} metrics not in the product")
-    sys.exit(1 if differences or (options.all and missing) else 0)
+    return 1 if differences or (options.all and missing) else 0
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 """The deployment as its users ask it, through the binary."""
 
+import http.client
 import json
 import subprocess
+import threading
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from urllib.parse import urlencode
 
 
 class Refused(Exception):
@@ -69,6 +72,37 @@ class Product:
         for option, value in options.items():
             arguments += [f"--{option.replace('_', '-')}", str(value)]
         return self.ask(*arguments)
+
+
+class Served(Product):
+    """Asks a server of the deployment for metrics, which is many times faster than a process for each."""
+
+    def __enter__(self):
+        command = [*self.command, "serve", "--only", "api", "--bind", "127.0.0.1:0"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        address = self.process.stdout.readline().strip()
+        self.host = address.removeprefix("http://").rstrip("/")
+        self.own = threading.local()
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+    def metric(self, name, by, where, **options):
+        asked = [("by", dimension) for dimension in by]
+        asked += [(f"where.{dimension}", member) for dimension, member in where.items()]
+        asked += [(f"param.{parameter}", value) for parameter, value in options.pop("params", {}).items()]
+        asked += list(options.items())
+        path = f"/api/v1/metrics/{name}?{urlencode(asked)}"
+        if not hasattr(self.own, "connection"):
+            self.own.connection = http.client.HTTPConnection(self.host, timeout=120)
+        self.own.connection.request("GET", path)
+        with self.own.connection.getresponse() as response:
+            body = response.read().decode()
+        if response.status != 200:
+            raise Refused(f"GET {path} failed with {response.status}:\n{body}")
+        return json.loads(body, parse_float=Decimal)
 
 
 def micros(text):

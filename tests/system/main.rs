@@ -2,12 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails its test")]
 
+mod assessed;
 mod broken_rows;
+mod compared;
 mod delivery;
 mod deployment;
 mod formats;
+mod full_disk;
 mod killed;
+mod killed_upkeep;
 mod leads;
+mod maintained;
+mod many_rows;
 mod pushed;
 mod quarantined;
 mod repeated;

@@ -18,6 +18,7 @@ use datafusion::object_store::{ObjectStore, ObjectStoreExt};
 use futures::TryStreamExt;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::release::Dropped;
 use crate::store::Store;
 
 const PINS: &str = "assessments/pins";
@@ -57,9 +58,19 @@ impl Assessments {
     /// Has a release kept for an assessment; again is no fault.
     ///
     /// # Errors
-    /// Refused, where the id is none; Storage.
+    /// Refused, where the id is none; Gone, where the release is no longer kept; Storage.
     pub async fn pin(&self, release: u64, id: &str) -> Result<()> {
-        self.store.replace(&pin_path(release, sound(id)?), b"{}\n".to_vec()).await
+        self.store.replace(&pin_path(release, sound(id)?), b"{}\n".to_vec()).await?;
+        // Vacuum notes what it drops and then looks at the pins; here it is the other way round, so that
+        // one of the two sees the other.
+        if Dropped::read(&self.store).await?.contains(release) {
+            self.unpin(release, id).await?;
+            return Err(Error::new(
+                ErrorKind::Gone,
+                format!("release {release} is no longer kept; choose a later one"),
+            ));
+        }
+        Ok(())
     }
 
     /// Lets a release go that an assessment needed.

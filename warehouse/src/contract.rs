@@ -15,6 +15,8 @@ pub use rule::{Reference, RowRule, Severity};
 
 use crate::error::Result;
 use crate::lineage;
+use crate::session::DEFAULT_SCHEMA;
+use crate::table::{TableKind, TableName};
 
 /// When a dataset is published by a run over all feeds; references come before what names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
@@ -115,6 +117,15 @@ impl Contracts {
     /// A dataset by name.
     pub fn dataset(&self, name: &str) -> Option<&Arc<Contract>> {
         self.datasets.iter().find(|contract| contract.name == name)
+    }
+
+    /// The name of a system table in SQL, with the schema that it stands in.
+    pub fn system_name(&self, contract: &Contract) -> String {
+        let table = TableName::new(TableKind::System, contract.name.as_str());
+        match table.sql_schema() {
+            DEFAULT_SCHEMA => table.name,
+            schema => format!("{schema}.{}", table.name),
+        }
     }
 
     /// A system table by name, without the schema.

@@ -9,6 +9,8 @@ pub enum ErrorKind {
     Refused,
     /// The thing asked for is not there.
     NotFound,
+    /// It was there and is no longer kept: ask for another.
+    Gone,
     /// Another writer holds the lease: try later.
     Busy,
     /// The store failed: look at the disk, its permissions and space, then try again.
@@ -108,7 +110,27 @@ impl From<deltalake_core::DeltaTableError> for Error {
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        Self::caused(ErrorKind::Storage, "a file operation failed", error)
+        Self::caused(ErrorKind::Storage, advice(error.kind()).unwrap_or("a file operation failed"), error)
+    }
+}
+
+/// What to do where a disk refuses; the last release is served on in each case.
+pub fn advice(kind: std::io::ErrorKind) -> Option<&'static str> {
+    use std::io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match kind {
+        StorageFull | QuotaExceeded => Some(
+            "磁盘已满，请腾出空间后重试，最近一次发布不受影响 / the disk is full: free some space and try again; the last release stands",
+        ),
+        FileTooLarge => Some(
+            "文件超出系统允许的大小，请提高限额后重试，最近一次发布不受影响 / a file is larger than the system allows: raise the limit and try again; the last release stands",
+        ),
+        ReadOnlyFilesystem => Some(
+            "文件系统为只读，请重新挂载为可写后重试，最近一次发布不受影响 / the file system is read-only: mount it writable and try again; the last release stands",
+        ),
+        PermissionDenied => Some(
+            "没有权限，请检查数据目录的属主与权限后重试，最近一次发布不受影响 / permission denied: look at owner and mode of the data folder and try again; the last release stands",
+        ),
+        _ => None,
     }
 }
 

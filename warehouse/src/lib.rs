@@ -9,6 +9,8 @@ pub mod error;
 pub mod functions;
 pub mod lineage;
 pub mod live;
+pub mod maintenance;
+pub mod metric_values;
 pub mod publication;
 pub mod reading;
 pub mod reference;
@@ -18,11 +20,14 @@ pub mod store;
 pub mod table;
 pub mod warehouse;
 
+#[cfg(test)]
+mod tests;
+
 mod embedded {
     include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 }
 
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Result, advice};
 pub use release::Release;
 pub use store::create_folders;
 pub use warehouse::Warehouse;

@@ -4,6 +4,7 @@
 //! earlier one. A torn last line (a crash while appending) is not a row.
 
 mod chained;
+mod segments;
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -24,12 +25,24 @@ use serde_json::{Map, Value};
 
 use crate::contract::Contract;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Store;
+use crate::store::{Store, Syncs};
 
 pub use chained::{Chain, ChainedFile};
+pub(crate) use segments::Segments;
 
 /// The system tables that are live.
-const LIVE: [&str; 7] = ["access_log", "alert", "feed", "lead_review", "run", "slot", "token"];
+const LIVE: [&str; 10] = [
+    "access_log",
+    "alert",
+    "assessment",
+    "assessment_score",
+    "feed",
+    "lead_review",
+    "maintenance",
+    "run",
+    "slot",
+    "token",
+];
 
 /// Whether a system table is live rather than part of a release.
 pub fn is_live(table: &str) -> bool {
@@ -43,13 +56,18 @@ pub type LiveRow = Map<String, Value>;
 #[derive(Debug, Clone)]
 pub struct LiveFile {
     path: PathBuf,
+    /// Where it lies in a bucket instead.
+    segments: Option<Segments>,
     key: Vec<String>,
+    syncs: Syncs,
 }
 
 impl LiveFile {
     /// The file of a live table; it need not exist yet.
     pub fn new(store: &Store, contract: &Contract) -> Self {
-        Self { path: store.path().join("live").join(format!("{}.ndjson", contract.name)), key: contract.key.clone() }
+        let path = store.path().join("live").join(format!("{}.ndjson", contract.name));
+        let (key, syncs) = (contract.key.clone(), store.syncs().clone());
+        Self { path, segments: segments(store, contract), key, syncs }
     }
 
     /// Appends rows and syncs; each replaces the row of its key.
@@ -57,21 +75,22 @@ impl LiveFile {
     /// # Errors
     /// Storage.
     pub fn append(&self, rows: &[LiveRow]) -> Result<()> {
+        if let Some(segments) = &self.segments {
+            return segments.append(|_| lines(rows));
+        }
         if let Some(folder) = self.path.parent() {
-            crate::store::create_folders(folder)?;
+            self.syncs.create_folders(folder)?;
         }
         let mut text = String::new();
         if self.ends_torn()? {
             text.push('\n');
         }
-        for row in rows {
-            text.push_str(&serde_json::to_string(row)?);
-            text.push('\n');
-        }
+        text.push_str(&String::from_utf8_lossy(&lines(rows)?));
+        let is_new = !self.path.exists();
         let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
         file.write_all(text.as_bytes())?;
-        file.sync_data()?;
-        Ok(())
+        self.syncs.data(&file)?;
+        if is_new { Ok(self.syncs.folder_of(&self.path)?) } else { Ok(()) }
     }
 
     /// Replaces the whole table.
@@ -79,18 +98,18 @@ impl LiveFile {
     /// # Errors
     /// Storage.
     pub fn replace(&self, rows: &[LiveRow]) -> Result<()> {
+        if let Some(segments) = &self.segments {
+            return segments.replace(lines(rows)?);
+        }
         let unfinished = self.path.with_extension("unfinished");
         if let Some(folder) = self.path.parent() {
-            crate::store::create_folders(folder)?;
+            self.syncs.create_folders(folder)?;
         }
         let mut file = File::create(&unfinished)?;
-        for row in rows {
-            file.write_all(serde_json::to_string(row)?.as_bytes())?;
-            file.write_all(b"\n")?;
-        }
-        file.sync_all()?;
+        file.write_all(&lines(rows)?)?;
+        self.syncs.file(&file)?;
         std::fs::rename(&unfinished, &self.path)?;
-        Ok(())
+        Ok(self.syncs.folder_of(&self.path)?)
     }
 
     /// The rows, by key: the last line of each key.
@@ -98,16 +117,19 @@ impl LiveFile {
     /// # Errors
     /// Storage; Corrupt where a line other than the last does not parse.
     pub fn rows(&self) -> Result<Vec<LiveRow>> {
-        let mut text = String::new();
-        match File::open(&self.path) {
-            Ok(mut file) => file.read_to_string(&mut text)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
-        };
+        let mut text = Vec::new();
+        match (&self.segments, File::open(&self.path)) {
+            (Some(segments), _) => text = segments.read()?,
+            (None, Ok(mut file)) => {
+                file.read_to_end(&mut text)?;
+            }
+            (None, Err(error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            (None, Err(error)) => return Err(error.into()),
+        }
         let mut rows = BTreeMap::new();
-        for line in text.lines().filter(|line| !line.is_empty()) {
+        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             // A line that a crash tore is not a row; the append after it starts on a new line.
-            let Ok(row) = serde_json::from_str::<LiveRow>(line) else { continue };
+            let Ok(row) = serde_json::from_slice::<LiveRow>(line) else { continue };
             let key: Vec<String> =
                 self.key.iter().map(|column| row.get(column).map(Value::to_string).unwrap_or_default()).collect();
             rows.insert(key, row);
@@ -120,6 +142,9 @@ impl LiveFile {
     /// # Errors
     /// Storage.
     pub fn size_bytes(&self) -> Result<u64> {
+        if let Some(segments) = &self.segments {
+            return segments.size_bytes();
+        }
         match std::fs::metadata(&self.path) {
             Ok(file) => Ok(file.len()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
@@ -141,6 +166,30 @@ impl LiveFile {
         let mut last = [0];
         file.read_exact(&mut last)?;
         Ok(last[0] != b'\n')
+    }
+}
+
+/// Where a live table lies in a bucket, if the warehouse is in one.
+fn segments(store: &Store, contract: &Contract) -> Option<Segments> {
+    let bucket = store.in_bucket()?;
+    Some(Segments::new(Arc::clone(bucket), format!("live/{}", contract.name)))
+}
+
+/// Rows as they are written, a line each.
+fn lines(rows: &[LiveRow]) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    for row in rows {
+        serde_json::to_writer(&mut text, row)?;
+        text.push(b'\n');
+    }
+    Ok(text)
+}
+
+/// The name of a file survives a power cut once its folder is synced.
+fn sync_folder_of(file: &std::path::Path) -> Result<()> {
+    match file.parent() {
+        Some(folder) => Ok(File::open(folder)?.sync_all()?),
+        None => Ok(()),
     }
 }
 
@@ -205,7 +254,12 @@ mod tests {
     #[test]
     fn the_last_line_of_a_key_stands_and_a_torn_line_is_no_row() {
         let folder = tempfile::tempdir().unwrap();
-        let file = LiveFile { path: folder.path().join("live/run.ndjson"), key: vec!["run_id".into()] };
+        let file = LiveFile {
+            path: folder.path().join("live/run.ndjson"),
+            segments: None,
+            key: vec!["run_id".into()],
+            syncs: Syncs::default(),
+        };
         file.append(&[row(r#"{"run_id":"a","outcome":"running"}"#)]).unwrap();
         file.append(&[row(r#"{"run_id":"a","outcome":"done"}"#)]).unwrap();
         let mut torn = OpenOptions::new().append(true).open(&file.path).unwrap();

@@ -7,11 +7,15 @@
 mod amendments;
 mod arrivals;
 mod change;
+mod cleared;
 mod files;
 mod findings;
 mod noted;
+mod references;
 mod snapshot;
+mod values;
 mod versions;
+mod wanted;
 mod working;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -19,30 +23,41 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::prelude::SessionContext;
-use futures::future::try_join_all;
+use futures::future::join_all;
 use sha2::{Digest, Sha256};
 
 pub use amendments::live_rows;
 pub use arrivals::{Arrival, Keys, Outcome, RowWarning, Upserted};
-pub use change::{DatasetChange, Savepoint};
+pub use change::{DatasetChange, Savepoint, Written};
+pub(crate) use files::count_rows;
 use noted::Noted;
 pub use noted::system_rows;
 pub use snapshot::{Absence, Snapshot};
+pub use values::MonthValues;
 use working::WorkingTable;
 
 use crate::contract;
 use crate::error::{Error, ErrorKind, Result};
 use crate::live::LiveRow;
+use crate::metric_values;
 use crate::release::{Manifest, Release, release_tables};
 use crate::table::{DataFile, TableKind, TableName, TableVersion};
 use crate::warehouse::{Lease, Warehouse};
+
+/// System tables that a batch may have very many rows for.
+const BOOKS: [&str; 2] = ["finding", "quarantine"];
+/// Rows of a system table that wait in memory to be written as one file.
+const NOTED_ROWS: usize = 64 * 1024;
 
 /// The one writer of a warehouse.
 #[derive(Debug)]
 pub struct Writer {
     warehouse: Arc<Warehouse>,
-    _lease: Lease,
+    lease: Lease,
+    /// A release was published since a lease was taken over from a holder that may still write.
+    fenced: std::sync::atomic::AtomicBool,
     /// Where each log ends, as this writer, the only one, left it.
     heads: Mutex<HashMap<TableName, Head>>,
 }
@@ -56,7 +71,8 @@ struct Head {
 
 impl Writer {
     pub(crate) fn new(warehouse: Arc<Warehouse>, lease: Lease) -> Self {
-        Self { warehouse, _lease: lease, heads: Mutex::default() }
+        let fenced = std::sync::atomic::AtomicBool::new(!lease.is_taken_over());
+        Self { warehouse, lease, fenced, heads: Mutex::default() }
     }
 
     /// The warehouse it writes.
@@ -72,6 +88,28 @@ impl Writer {
         self.heads.lock().unwrap_or_else(PoisonError::into_inner).insert(table.clone(), head);
     }
 
+    /// As a process that stands still: its lease shows no sign of life any more.
+    #[cfg(test)]
+    pub(crate) fn stand_still(&self) {
+        self.lease.stand_still();
+    }
+
+    /// Makes sure that a writer whose lease was taken over can publish nothing any more: the number that it
+    /// would give to its release is taken. `false` where nothing is published yet, so that there is none.
+    pub(crate) async fn fence_off(&self, at: DateTime<Utc>) -> Result<bool> {
+        if self.fenced.load(std::sync::atomic::Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let Some(last) = self.warehouse.latest().await? else { return Ok(false) };
+        self.begin(at.max(last.published_at()), last.day()).await?.publish().await?;
+        Ok(true)
+    }
+
+    /// Looks at the logs again before the next commit: a publication that failed may have written some.
+    fn forget_heads(&self) {
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Starts the next release over the last one.
     ///
     /// `at` is the instant of publication and `day` its observation day.
@@ -80,7 +118,7 @@ impl Writer {
     /// Storage, Corrupt.
     pub async fn begin(&self, at: DateTime<Utc>, day: NaiveDate) -> Result<Publication<'_>> {
         let last = self.warehouse.latest().await?;
-        let manifest = match &last {
+        let mut manifest = match &last {
             Some(release) => Manifest {
                 release: release.number() + 1,
                 published_at: at,
@@ -90,6 +128,9 @@ impl Writer {
             },
             None => Manifest { published_at: at, ..Manifest::first(day) },
         };
+        if let Some(sheet) = self.warehouse.metric_values().newest().await? {
+            manifest.tables.insert(metric_values::table().path(), sheet.version);
+        }
         Ok(Publication {
             writer: self,
             last,
@@ -154,6 +195,13 @@ impl Publication<'_> {
         Ok(())
     }
 
+    /// Notes rows for a system table; many are written before all have come, so that they do not fill
+    /// the memory.
+    async fn note_rows(&mut self, table: &str, rows: RecordBatch) -> Result<()> {
+        self.noted.add_batch(table, rows);
+        if self.noted.waiting(table) >= NOTED_ROWS { self.write_noted_of(table).await } else { Ok(()) }
+    }
+
     /// The rows as they would be published now, for look-ups and for deriving further tables.
     ///
     /// # Errors
@@ -164,12 +212,29 @@ impl Publication<'_> {
         Ok(session)
     }
 
+    /// Puts the small files of a table together.
+    pub(crate) async fn compact(&mut self, name: &TableName) -> Result<()> {
+        self.working(name).await?.compact().await
+    }
+
+    /// Number of files of a table that compaction would put together with others.
+    pub(crate) async fn unfilled(&mut self, name: &TableName) -> Result<usize> {
+        Ok(self.working(name).await?.unfilled())
+    }
+
+    /// Number of files of a table as it stands.
+    pub(crate) async fn file_count(&mut self, name: &TableName) -> Result<usize> {
+        Ok(self.working(name).await?.files.len())
+    }
+
     /// Commits every changed table, then creates the manifest: the release is there, whole.
     ///
     /// # Errors
     /// Storage, Busy. The last release stands.
     pub async fn publish(mut self) -> Result<Arc<Release>> {
         let begun = Instant::now();
+        // A commit by a writer that lost its lease would be in the way of the one that has it.
+        self.writer.lease.confirm().await?;
         self.settle_findings().await?;
         let settled_ms = begun.elapsed().as_millis();
         self.note_release()?;
@@ -178,25 +243,30 @@ impl Publication<'_> {
         let at_ms = self.manifest.published_at.timestamp_millis();
         // Side by side: most of it is waiting for the disk.
         let changed = self.tables.iter_mut().filter(|(_, table)| table.changed());
-        let committed = try_join_all(changed.map(|(name, table)| async move {
+        let commits = changed.map(|(name, table)| async move {
             table.fold_small_files().await?;
             let version = table.commit(at_ms).await?;
             Ok::<_, Error>((name, version))
-        }));
-        for (name, version) in committed.await? {
+        });
+        // All are waited for: a commit that goes on behind a failed publication would meet the next one.
+        let committed: Result<Vec<_>> = join_all(commits).await.into_iter().collect();
+        for (name, version) in committed.inspect_err(|_| self.writer.forget_heads())? {
             self.manifest.tables.insert(name.path(), version.version);
             let head = Head { version: version.version, files: Arc::clone(&version.files) };
             self.writer.remember_head(name, head);
             self.writer.warehouse.remember_version(&version);
         }
         self.manifest.contracts = contracts_digest();
-        self.manifest.create(self.writer.warehouse.store()).await?;
+        self.writer.lease.confirm().await?;
+        let created = self.manifest.create(self.writer.warehouse.store()).await;
+        created.inspect_err(|_| self.writer.forget_heads())?;
+        self.writer.fenced.store(true, std::sync::atomic::Ordering::Relaxed);
         let number = self.manifest.release;
         let duration_ms = begun.elapsed().as_millis();
         tracing::debug!(release = number, settled_ms, written_ms, duration_ms, "published");
         self.writer
             .warehouse
-            .release(number)
+            .open_release(number)
             .await?
             .ok_or_else(|| Error::new(ErrorKind::Internal, format!("release {number} vanished after publishing")))
     }

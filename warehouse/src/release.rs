@@ -1,5 +1,7 @@
 //! Releases: one consistent version of all tables, and the only thing readers ever see.
 
+mod difference;
+mod dropped;
 mod history;
 mod manifest;
 mod scan;
@@ -14,12 +16,16 @@ use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::TableReference;
 use datafusion::prelude::SessionContext;
 
+pub(crate) use difference::difference;
+pub use difference::{ChangedDataset, ChangedKey, Difference, Entered};
+pub use dropped::Dropped;
 pub use manifest::Manifest;
-pub(crate) use scan::ParquetTable;
+pub(crate) use scan::{ParquetTable, readable};
 
 use crate::contract::{self, Contract, Contracts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::live::LiveTable;
+use crate::metric_values::{self, FollowingTable};
 use crate::reading::Reading;
 use crate::session::CATALOG;
 use crate::store::Store;
@@ -46,7 +52,11 @@ impl Release {
         let contracts = contract::builtin();
         let mut tables: Vec<(TableName, Arc<dyn TableProvider>)> = Vec::new();
         for (name, schema) in release_tables(contracts) {
-            let provider: Arc<dyn TableProvider> = match versions.iter().find(|version| version.name == name) {
+            let version = versions.iter().find(|version| version.name == name);
+            let provider: Arc<dyn TableProvider> = match version {
+                _ if name == metric_values::table() => {
+                    Arc::new(FollowingTable::new(store, manifest.release, &schema, version))
+                }
                 Some(version) => Arc::new(ParquetTable::new(version, &schema)),
                 None => empty(&schema)?,
             };

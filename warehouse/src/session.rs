@@ -1,6 +1,6 @@
 //! The one place where a query session is built.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider};
 use datafusion::execution::memory_pool::FairSpillPool;
@@ -32,6 +32,19 @@ impl Default for Limits {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self { memory_bytes: 2 << 30, target_partitions: cores }
     }
+}
+
+/// A session without tables, for planning expressions.
+///
+/// # Errors
+/// Internal.
+pub fn planner() -> Result<&'static SessionContext> {
+    static PLANNER: OnceLock<SessionContext> = OnceLock::new();
+    if let Some(planner) = PLANNER.get() {
+        return Ok(planner);
+    }
+    let built = build(&Limits::default(), None)?;
+    Ok(PLANNER.get_or_init(|| built))
 }
 
 /// A session with the catalog `anze`, its schemas and our row functions, and no table yet.

@@ -18,6 +18,7 @@ use deltalake_core::{DeltaTable, Path, checkpoints};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::metric_values::METRIC_VALUE;
 use crate::store::Store;
 
 /// A checkpoint is written every so many commits, so that opening a table stays quick.
@@ -76,6 +77,8 @@ impl TableName {
         match self.kind {
             TableKind::Data => "public",
             TableKind::History => "history",
+            // Beside the datasets, where tools that know nothing of ours look.
+            TableKind::System if self.name == METRIC_VALUE => "public",
             TableKind::System => "system",
         }
     }
@@ -211,10 +214,19 @@ impl TableLog {
             .get_bytes()
             .map_err(|error| Error::caused(ErrorKind::Internal, "a commit could not be written as JSON", error))?;
         let operation_id = Default::default();
-        self.log.write_commit_entry(version, CommitOrBytes::LogBytes(bytes), operation_id).await.map_err(|error| {
-            let what = format!("{} has a version {version} already: is there a second writer?", self.name.path());
-            Error::caused(ErrorKind::Busy, what, error)
-        })?;
+        let ours = CommitOrBytes::LogBytes(bytes.clone());
+        if let Err(error) = self.log.write_commit_entry(version, ours, operation_id).await {
+            // The answer to the try that wrote it may have been lost on its way, and another try was refused.
+            let there = self.log.read_commit_entry(version).await.ok().flatten();
+            if there.is_none() {
+                let what = format!("version {version} of {} could not be written", self.name.path());
+                return Err(Error::caused(ErrorKind::Storage, what, error));
+            }
+            if there != Some(bytes) {
+                let what = format!("{} has a version {version} already: is there a second writer?", self.name.path());
+                return Err(Error::caused(ErrorKind::Busy, what, error));
+            }
+        }
         if version > 0 && version.is_multiple_of(COMMITS_PER_CHECKPOINT) {
             let mut table = DeltaTable::new(Arc::clone(&self.log));
             table.load_version(version).await?;

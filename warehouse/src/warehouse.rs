@@ -13,9 +13,11 @@ use crate::assessments::Assessments;
 use crate::contract;
 use crate::error::{Error, ErrorKind, Result};
 use crate::live::{ChainedFile, LiveFile};
+use crate::metric_values::MetricValues;
 use crate::publication::Writer;
 use crate::reading::Reading;
-use crate::release::{Manifest, Release};
+use crate::release::{Difference, Dropped, Entered, Manifest, Release, difference};
+use crate::session::Limits;
 use crate::store::Store;
 use crate::table::{TableLog, TableName, TableVersion};
 
@@ -47,9 +49,13 @@ impl Warehouse {
     /// # Errors
     /// Storage, where the folder cannot be used.
     pub fn open_for(folder: &Path, reading: Reading) -> Result<Arc<Self>> {
-        let store = Store::folder(folder)?;
+        Ok(Self::at(Store::folder(folder)?, reading))
+    }
+
+    /// The warehouse in a place.
+    pub fn at(store: Store, reading: Reading) -> Arc<Self> {
         let reading = Arc::new(reading);
-        Ok(Arc::new(Self { store, reading, open: Mutex::default(), versions: Mutex::default() }))
+        Arc::new(Self { store, reading, open: Mutex::default(), versions: Mutex::default() })
     }
 
     /// Where it lies.
@@ -67,6 +73,11 @@ impl Warehouse {
         Assessments::new(&self.store)
     }
 
+    /// The metric values kept beside the releases that they follow.
+    pub fn metric_values(&self) -> MetricValues {
+        MetricValues::new(&self.store)
+    }
+
     /// The newest release; `None` before the first.
     ///
     /// # Errors
@@ -74,15 +85,51 @@ impl Warehouse {
     pub async fn latest(&self) -> Result<Option<Arc<Release>>> {
         match Manifest::newest(&self.store).await? {
             0 => Ok(None),
-            newest => self.release(newest).await,
+            newest => self.open_release(newest).await,
         }
     }
 
-    /// A release by number.
+    /// A release by number; `None` where there never was one of this number.
+    ///
+    /// # Errors
+    /// Gone, where it is no longer kept; Storage, Corrupt.
+    pub async fn release(&self, number: u64) -> Result<Option<Arc<Release>>> {
+        let dropped = self.dropped().await?;
+        if dropped.contains(number) {
+            return Err(self.gone(number, &dropped).await?);
+        }
+        self.open_release(number).await
+    }
+
+    /// The releases that are no longer kept.
     ///
     /// # Errors
     /// Storage, Corrupt.
-    pub async fn release(&self, number: u64) -> Result<Option<Arc<Release>>> {
+    pub async fn dropped(&self) -> Result<Dropped> {
+        Dropped::read(&self.store).await
+    }
+
+    /// Says that a release is no longer kept, and which one before and after it is.
+    async fn gone(&self, number: u64, dropped: &Dropped) -> Result<Error> {
+        let newest = Manifest::newest(&self.store).await?;
+        let kept = |number: &u64| !dropped.contains(*number);
+        let near = [(1..number).rev().find(kept), (number + 1..=newest).find(kept)];
+        let mut told = Vec::new();
+        for near in near.into_iter().flatten() {
+            if let Some(manifest) = Manifest::read(&self.store, near).await? {
+                told.push(format!("{near} ({})", manifest.day));
+            }
+        }
+        let message = format!(
+            "release {number} is no longer kept; kept are those of 30 days, month ends and what assessments need, \
+             nearest to it: {}",
+            told.join(", ")
+        );
+        Ok(Error::new(ErrorKind::Gone, message))
+    }
+
+    /// A release by number, kept or not.
+    pub(crate) async fn open_release(&self, number: u64) -> Result<Option<Arc<Release>>> {
         if let Some(open) = held(&self.open).iter().find(|release| release.number() == number) {
             return Ok(Some(Arc::clone(open)));
         }
@@ -102,7 +149,7 @@ impl Warehouse {
     /// The newest release published at or before an instant.
     ///
     /// # Errors
-    /// Storage, Corrupt.
+    /// Gone, where it is no longer kept; Storage, Corrupt.
     pub async fn release_known_at(&self, instant: DateTime<Utc>) -> Result<Option<Arc<Release>>> {
         let mut number = Manifest::newest(&self.store).await?;
         while number > 0 {
@@ -112,6 +159,34 @@ impl Warehouse {
             }
         }
         Ok(None)
+    }
+
+    /// What changed from a release to a later one; of one dataset, or of all. At most `most` keys of each
+    /// are named.
+    ///
+    /// # Errors
+    /// Refused, where they are in the wrong order; Storage, Corrupt.
+    pub async fn difference(
+        &self,
+        from: &Release,
+        to: &Release,
+        only: Option<&str>,
+        most: usize,
+        limits: &Limits,
+    ) -> Result<Difference> {
+        let (earlier, later) = (from.number(), to.number());
+        if earlier > later {
+            return Err(Error::refused(format!("release {earlier} is the later one: ask from {later} to {earlier}")));
+        }
+        let mut batches = Vec::new();
+        for number in earlier + 1..=later {
+            if let Some(manifest) = Manifest::read(&self.store, number).await?
+                && !manifest.batches.is_empty()
+            {
+                batches.push(Entered { release: number, batches: manifest.batches });
+            }
+        }
+        difference(from, to, batches, only, most, limits).await
     }
 
     /// The manifests of all releases, oldest first.
@@ -153,9 +228,11 @@ impl Warehouse {
     /// Becomes the one writer, waiting for another to finish.
     ///
     /// # Errors
-    /// Busy after `wait`, naming the holder.
+    /// Busy after `wait`, naming the holder; Refused or Storage, where the place cannot be written to
+    /// durably.
     pub async fn writer(self: &Arc<Self>, holder: &Holder, wait: Duration) -> Result<Writer> {
         let lease = Lease::take(&self.store, holder, wait).await?;
+        self.store.probe().await?;
         Ok(Writer::new(Arc::clone(self), lease))
     }
 
@@ -165,6 +242,11 @@ impl Warehouse {
     /// Storage.
     pub fn writer_holder(&self) -> Result<Option<Holder>> {
         Lease::holder(&self.store)
+    }
+
+    /// Lets go of what is remembered of releases that are no longer kept.
+    pub(crate) fn forget(&self, dropped: &Dropped) {
+        held(&self.open).retain(|release| !dropped.contains(release.number()));
     }
 
     pub(crate) async fn table_version(&self, name: TableName, version: u64) -> Result<TableVersion> {

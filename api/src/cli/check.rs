@@ -6,7 +6,7 @@ use chrono::Utc;
 use serde_json::{Map, Value, json};
 
 use super::Desk;
-use crate::deployment::{catalogue, data_folder};
+use crate::deployment::{catalogue, data_folder, schemes};
 use crate::exit::{Misuse, Outcome};
 use crate::output::Report;
 use crate::settings::{PublicSettings, Settings};
@@ -33,6 +33,10 @@ pub(super) async fn run(desk: &Desk) -> anyhow::Result<Outcome> {
     }
     let data = data_folder(&desk.dir, &settings).map_err(Misuse::from_error)?;
     checked.push(Checked { what: "metrics", found: metrics(desk, &settings, &data).await });
+    if let Ok(catalogue) = catalogue(&desk.dir) {
+        let found = schemes(&desk.dir, &catalogue).map(|schemes| format!("{} schemes", schemes.schemes().len()));
+        checked.push(Checked { what: "schemes", found: found.map_err(|error| format!("{error:#}")) });
+    }
     let tokens = TokenFile::in_folder(&data.join("live")).tokens();
     let tokens = tokens.map(|tokens| format!("{} tokens", tokens.len())).map_err(|error| format!("{error:#}"));
     checked.push(Checked { what: "tokens", found: tokens });

@@ -8,6 +8,7 @@ use clap::Subcommand;
 
 use super::Desk;
 use crate::exit::{Misuse, Outcome};
+use crate::following::catch_up;
 use crate::run_report;
 use crate::settling::{self, Settling};
 use crate::work::Work;
@@ -58,10 +59,12 @@ impl Ingest {
             (false, Some(path), [feed]) => Work::File { feed: feed.clone(), path },
             (false, Some(_), _) => return Err(Misuse::new("--file takes exactly one FEED").into()),
         };
-        let done = writer::run(&desk.deployment()?, &work).await?;
+        let deployment = desk.deployment()?;
+        let done = writer::run(&deployment, &work).await?;
         let failed = done["failures"].as_array().is_some_and(|failures| !failures.is_empty());
         let held = done["held"].as_bool().unwrap_or(false);
         desk.terminal.print(&run_report::report(done))?;
+        catch_up(&deployment).await;
         match (failed, held) {
             (true, _) => anyhow::bail!("some feeds failed; what the others brought is published"),
             (false, true) => Ok(Outcome::Findings),
@@ -72,10 +75,12 @@ impl Ingest {
 
 async fn backfill(desk: &Desk, ask: BackfillAsk) -> anyhow::Result<Outcome> {
     let preview = ask.preview;
-    let done = settling::run(&desk.deployment()?, Settling::Backfill(ask)).await?;
+    let deployment = desk.deployment()?;
+    let done = settling::run(&deployment, Settling::Backfill(ask)).await?;
     let is = |name: &str| done[name].as_bool().unwrap_or(false);
     let (failed, held) = (is("failed"), is("held"));
     desk.terminal.print(&settling::backfill_report(done))?;
+    catch_up(&deployment).await;
     match (failed, held) {
         (true, _) if preview => anyhow::bail!("some slots could not be fetched"),
         (true, _) => anyhow::bail!("some slots could not be fetched; what the others brought is published"),

@@ -4,7 +4,7 @@ mod answered;
 
 use std::collections::BTreeMap;
 
-use anze_queries::{MOST_ROWS, MetricRequest, Side};
+use anze_queries::{Benchmark, Compare, Comparison, MOST_ROWS, MetricRequest, Side};
 use chrono::{NaiveDate, Utc};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
@@ -64,12 +64,26 @@ pub struct Run {
     params: Vec<(String, String)>,
     #[command(flatten)]
     release: ReleaseArgs,
+    /// The earlier figure beside each: yoy (a year before) or mom (the period, or month, before)
+    #[arg(long, value_name = "EARLIER", value_parser = compare, conflicts_with = "evidence")]
+    compare: Option<Compare>,
+    /// Figures of others beside each: province, nation, or both with a comma
+    #[arg(long, value_delimiter = ',', value_name = "WHOSE", value_parser = benchmark, conflicts_with = "evidence")]
+    benchmarks: Vec<Benchmark>,
     /// The rows behind the number instead of it: gap, numerator or denominator
     #[arg(long, value_name = "SIDE", value_parser = side)]
     evidence: Option<Side>,
     /// With --evidence: at most so many rows [default: all]
     #[arg(long, value_name = "ROWS", requires = "evidence")]
     limit: Option<usize>,
+}
+
+fn compare(text: &str) -> Result<Compare, String> {
+    Compare::parse(text).ok_or_else(|| format!("`{text}` is neither yoy nor mom"))
+}
+
+fn benchmark(text: &str) -> Result<Benchmark, String> {
+    Benchmark::parse(text).ok_or_else(|| format!("`{text}` is neither province nor nation"))
 }
 
 fn side(text: &str) -> Result<Side, String> {
@@ -125,7 +139,8 @@ impl Run {
         // The catalogue offers the nearest name; a question to HTTP does not need to.
         let request = self.request()?;
         let Some(side) = self.evidence else {
-            let answer = ask(deployment, About::Value, request, self.release).await?;
+            let comparison = Comparison { earlier: self.compare, benchmarks: self.benchmarks };
+            let answer = ask(deployment, About::Value(comparison), request, self.release).await?;
             return Ok(answered::value(answer));
         };
         let mut left = self.limit.unwrap_or(usize::MAX);

@@ -4,8 +4,9 @@ use anze_ingest::quarantine::{DiscardAsk, ReplayAsk};
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::Desk;
+use super::{Desk, ReleaseArgs};
 use crate::exit::Outcome;
+use crate::following::catch_up;
 use crate::held::{self, HeldFilter};
 use crate::output::Report;
 use crate::permission::Permission;
@@ -26,11 +27,15 @@ pub enum Quarantine {
         /// Go on after this quarantine_id
         #[arg(long, value_name = "ID")]
         after: Option<String>,
+        #[command(flatten)]
+        release: ReleaseArgs,
     },
     /// One held record: the text as it came beside everything that is wrong with it
     Show {
         /// Its quarantine_id
         id: String,
+        #[command(flatten)]
+        release: ReleaseArgs,
     },
     /// Read held records again by the feed and contract of today, and load the good ones
     Replay {
@@ -74,9 +79,12 @@ pub struct Which {
 
 impl Quarantine {
     pub(super) async fn run(self, desk: &Desk) -> anyhow::Result<Outcome> {
+        let settles = matches!(self, Self::Replay { .. } | Self::Discard { .. });
         let (report, outcome) = match self {
-            Self::List { filter, limit, after } => (list(desk, &filter, limit, after.as_deref()).await?, Outcome::Done),
-            Self::Show { id } => (show(desk, &id).await?, Outcome::Done),
+            Self::List { filter, limit, after, release } => {
+                (list(desk, &filter, limit, after.as_deref(), release.choice()?).await?, Outcome::Done)
+            }
+            Self::Show { id, release } => (show(desk, &id, release.choice()?).await?, Outcome::Done),
             Self::Replay { which: Which { feed, batch, rule }, accept, preview, reason } => {
                 let ask = ReplayAsk { feed, batch, rule, accept, preview, reason };
                 let done = settling::run(&desk.deployment()?, Settling::Replay(ask)).await?;
@@ -90,13 +98,22 @@ impl Quarantine {
             }
         };
         desk.terminal.print(&report)?;
+        if settles {
+            catch_up(&desk.deployment()?).await;
+        }
         Ok(outcome)
     }
 }
 
-async fn list(desk: &Desk, filter: &HeldFilter, limit: usize, after: Option<&str>) -> anyhow::Result<Report> {
+async fn list(
+    desk: &Desk,
+    filter: &HeldFilter,
+    limit: usize,
+    after: Option<&str>,
+    choice: ReleaseChoice,
+) -> anyhow::Result<Report> {
     let deployment = desk.deployment()?;
-    let release = deployment.release(ReleaseChoice::Latest).await?;
+    let release = deployment.release(choice).await?;
     let page = held::list(&release, &deployment.limits(), filter, after, limit.max(1), &Permission::operator()).await?;
     let columns = ["quarantine_id", "feed_id", "dataset", "row_no", "rule", "column_name", "message_zh", "message_en"];
     let mut report = Report::list("rows", &columns, page.rows);
@@ -106,9 +123,9 @@ async fn list(desk: &Desk, filter: &HeldFilter, limit: usize, after: Option<&str
     Ok(report)
 }
 
-async fn show(desk: &Desk, id: &str) -> anyhow::Result<Report> {
+async fn show(desk: &Desk, id: &str, choice: ReleaseChoice) -> anyhow::Result<Report> {
     let deployment = desk.deployment()?;
-    let release = deployment.release(ReleaseChoice::Latest).await?;
+    let release = deployment.release(choice).await?;
     let row = held::show(&release, &deployment.limits(), id, &Permission::operator()).await?;
     let text = Some(beside_its_reasons(&row));
     Ok(Report { text, ..Report::of_one(row) })

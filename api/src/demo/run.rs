@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use anze_ingest::Ingest;
 use anze_ingest::clock::Clock;
+use anze_ingest::run::RunReport;
 use anze_ingest::schedule::ZONE;
 use chrono::{DateTime, Duration, NaiveDate, TimeZone, Utc};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -22,7 +23,8 @@ use crate::token::Token;
 use crate::writer;
 
 /// The settings of the demo's deployment.
-const SETTINGS: &str = "# 演示部署 / the demo's deployment\n[server]\nloopback_role = \"admin\"\n";
+const SETTINGS: &str = "# 演示部署 / the demo's deployment\n[server]\nloopback_role = \"admin\"\n\
+    # 演示保留每一次发布 / every release of the demo is kept\n[maintenance]\nautomatic = false\n";
 
 /// The senders of the demo, answering over HTTP until they are stopped.
 pub(crate) struct Senders {
@@ -74,11 +76,16 @@ pub(crate) async fn run(dir: &Path, plan: &DemoPlan) -> anyhow::Result<Finished>
     }));
     let senders = Senders { stop, task };
     let deployment = Deployment::open(dir)?;
+    // The province can be made again from its seed: its years are synced once, at the end.
+    let put_off = deployment.warehouse().store().put_off_syncs();
     let first = slots.feeds.iter().filter_map(|feed| feed.slots.first()).min().copied().unwrap_or_default();
     let clock = Arc::new(Clock::at(first - Duration::seconds(1)));
     let mut finished =
         Finished { clock, senders, batches: 0, rows: 0, held: 0, release: 0, tokens: tokens(&deployment)? };
     ingest(&deployment, &slots, plan.until, &mut finished).await?;
+    let data = deployment.warehouse().store().path().to_owned();
+    let synced = tokio::task::spawn_blocking(move || put_off.end(&data)).await.context("syncing was interrupted")?;
+    synced.context("the demo could not be synced")?;
     Ok(finished)
 }
 
@@ -117,10 +124,8 @@ async fn ingest(
     instants.dedup();
     instants.push(end);
     let bar = bar("按日程采集 running the schedule", instants.len() as u64);
-    for instant in instants {
-        finished.clock.set(instant);
+    let told = |instant: DateTime<Utc>, report: RunReport| {
         bar.set_message(instant.with_timezone(&ZONE).format("%Y-%m-%d").to_string());
-        let report = ingest.run_due(&writer).await?;
         finished.batches += report.batches.len();
         finished.rows += report.batches.iter().map(|batch| batch.read).sum::<u64>();
         finished.held += report.batches.iter().map(|batch| batch.quarantined).sum::<u64>();
@@ -128,7 +133,8 @@ async fn ingest(
             finished.release = release.number();
         }
         bar.inc(1);
-    }
+    };
+    ingest.run_past(&writer, &instants, told).await?;
     bar.finish_and_clear();
     Ok(())
 }

@@ -144,9 +144,13 @@ impl App {
     }
 }
 
-/// The rows of an answer: those of a list, the versions of a record, or the one thing that it is.
+/// The rows of an answer: those of a list, the versions of a record, those behind the indicators of a score,
+/// or the one thing that it is.
 fn rows(answer: &Value) -> usize {
-    ["rows", "versions"].iter().find_map(|name| answer.get(*name)?.as_array()).map_or(1, Vec::len)
+    let list = |of: &Value, name: &str| of.get(name).and_then(Value::as_array).map(Vec::len);
+    let behind = |indicators: &Vec<Value>| indicators.iter().filter_map(|one| list(one, "rows")).sum();
+    let rows = list(answer, "rows").or_else(|| list(answer, "versions"));
+    rows.or_else(|| answer.get("indicators")?.as_array().map(behind)).unwrap_or(1)
 }
 
 fn etag(key: &Key, format: AnswerFormat) -> HeaderValue {

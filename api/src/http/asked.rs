@@ -1,6 +1,6 @@
 //! A question about a metric, read from the address. The pages read theirs in the same way.
 
-use anze_queries::{MOST_ROWS, MetricRequest, Side};
+use anze_queries::{Benchmark, Compare, Comparison, MOST_ROWS, MetricRequest, Side};
 
 use super::parameters::Parameters;
 use crate::problem::Problem;
@@ -21,7 +21,7 @@ pub enum Asked {
 /// Reads the question; parameters that are not its own are left.
 pub fn question(id: String, asked: Asked, parameters: &mut Parameters) -> Result<Question, Problem> {
     let about = match asked {
-        Asked::Value => About::Value,
+        Asked::Value => About::Value(comparison(parameters)?),
         Asked::Trend => About::Trend,
         Asked::Evidence => About::Evidence {
             side: side(parameters.one("side")?.as_deref())?,
@@ -29,9 +29,6 @@ pub fn question(id: String, asked: Asked, parameters: &mut Parameters) -> Result
             limit: limit(parameters.parsed("limit")?)?,
         },
     };
-    if parameters.one("compare")?.is_some() {
-        return Err(Problem::bad_request("not_supported_yet", "`compare` is not available yet"));
-    }
     let request = MetricRequest {
         id,
         by: parameters.list("by"),
@@ -49,6 +46,20 @@ pub fn question(id: String, asked: Asked, parameters: &mut Parameters) -> Result
 pub fn release(parameters: &mut Parameters) -> Result<ReleaseChoice, Problem> {
     let (number, known_at) = (parameters.parsed("release")?, parameters.parsed("known_at")?);
     ReleaseChoice::of(number, known_at).map_err(|error| Problem::bad_request("bad_parameter", error))
+}
+
+/// `compare=yoy|mom` and `benchmarks=province,nation`.
+fn comparison(parameters: &mut Parameters) -> Result<Comparison, Problem> {
+    let earlier = parameters.one("compare")?.map(|name| {
+        Compare::parse(&name)
+            .ok_or_else(|| Problem::bad_request("bad_parameter", format!("`compare`: `{name}` is neither yoy nor mom")))
+    });
+    let benchmarks = parameters.list("benchmarks").into_iter().map(|name| {
+        Benchmark::parse(&name).ok_or_else(|| {
+            Problem::bad_request("bad_parameter", format!("`benchmarks`: `{name}` is neither province nor nation"))
+        })
+    });
+    Ok(Comparison { earlier: earlier.transpose()?, benchmarks: benchmarks.collect::<Result<_, _>>()? })
 }
 
 fn side(text: Option<&str>) -> Result<Side, Problem> {

@@ -12,9 +12,11 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use crate::maintenance::Maintenance;
 use crate::problem::{Problem, causes};
 use crate::run_report;
 use crate::settling::Settling;
+use crate::upkeep;
 use crate::work::Work;
 
 /// What will be told of work that was asked for.
@@ -33,6 +35,11 @@ impl RunDesk {
     pub fn open(&self, ingest: Arc<Ingest>, service: ServiceHandle) {
         // A server begins its service once.
         let _ = self.service.set((ingest, service));
+    }
+
+    /// Whether this process holds the writer's lease.
+    pub fn writes(&self) -> bool {
+        self.service.get().is_some()
     }
 
     /// Asks for a run. It goes on whether or not anybody waits for what is returned.
@@ -93,6 +100,15 @@ impl RunDesk {
             let _ = done.send(told.map_err(|error| failed(&error)));
         });
         Ok(async move { answer.await.map_err(|_| Problem::internal(&"the work broke off"))? })
+    }
+
+    /// Asks for maintenance. It is done whether or not anybody waits.
+    pub fn maintain(&self, job: Maintenance, asked_by: String) -> Result<Told, Problem> {
+        let (ingest, service) = self.service.get().cloned().ok_or_else(not_here)?;
+        Ok(self.answered(async move {
+            let done = upkeep::order(&service, ingest.clock(), job, asked_by).await;
+            done.map_err(|error| failed(&error))
+        }))
     }
 
     /// Waits until every run that was asked for has been answered.

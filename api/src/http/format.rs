@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::parameters::Parameters;
-use crate::output::{Report, csv};
+use crate::output::{Report, csv, flat};
 use crate::problem::Problem;
 
 /// The forms available so far.
@@ -76,7 +76,7 @@ pub fn rows_as_csv(answer: &Value) -> String {
         .or_else(|| lists.filter(is_rows).max_by_key(|list| list.len()))
         .into_iter()
         .flatten()
-        .filter_map(|row| row.as_object().cloned())
+        .filter_map(|row| row.as_object().map(flat))
         .collect();
     let columns = Report::columns_of(&rows);
     format!("{}{}", csv::BYTE_ORDER_MARK, Report { columns, rows, ..Report::default() }.csv())

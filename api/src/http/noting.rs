@@ -109,6 +109,8 @@ impl Noted {
             Access::Leads => "leads",
             Access::Review => "review",
             Access::LandedLines => "landed_line",
+            Access::Assessments if has("export") => "export",
+            Access::Assessments | Access::Assess => "assessment",
             _ if has("records") => "record",
             _ if has("sql") => "sql",
             _ if has("quarantine") => "quarantine",

@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::answers::Ask;
-use super::asked::limit;
+use super::asked::{limit, release};
 use super::body;
 use super::door::Caller;
 use super::feeds::live;
@@ -37,8 +37,9 @@ pub async fn list(
     let cursor = parameters.one("cursor")?;
     let most = limit(parameters.parsed("limit")?)?;
     let format = AnswerFormat::asked(&mut parameters, &headers)?;
+    let choice = release(&mut parameters)?;
     parameters.finish()?;
-    let release = app.deployment.release(Default::default()).await?;
+    let release = app.deployment.release(choice).await?;
     let request = json!(["quarantine", filter.canonical(), cursor, most]).to_string();
     let (limits, permission, of) = (app.deployment.limits(), caller.permission.clone(), Arc::clone(&release));
     let compute = async move {

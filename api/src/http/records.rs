@@ -58,9 +58,10 @@ pub async fn line(
 ) -> Result<Response, Problem> {
     let mut parameters = Parameters::of(query.as_deref());
     let form = parameters.one("format")?;
+    let choice = release(&mut parameters)?;
     parameters.finish()?;
     let row = landed::row_no(&row)?;
-    let release = app.deployment.release(Default::default()).await?;
+    let release = app.deployment.release(choice).await?;
     let deployment = Arc::clone(&app.deployment);
     let (of, permission) = (Arc::clone(&release), caller.permission.clone());
     let request = json!(["line", batch, row]).to_string();

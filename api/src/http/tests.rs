@@ -181,8 +181,12 @@ async fn each_role_reaches_exactly_its_routes() {
             let allowed = permission.may(route.access).is_ok();
             let forbidden = answer.status == 403;
             // A route may still refuse more narrowly, but only behind its guard.
-            let narrow =
-                matches!(route.access, crate::permission::Access::Metrics | crate::permission::Access::Evidence);
+            let narrow = matches!(
+                route.access,
+                crate::permission::Access::Metrics
+                    | crate::permission::Access::Evidence
+                    | crate::permission::Access::Assessments
+            );
             assert!(forbidden != allowed || (allowed && narrow), "{role:?} {method} {path}: {}", answer.status);
             assert!(!(forbidden && allowed && !narrow), "{role:?} {method} {path}: {}", answer.status);
         }

@@ -98,6 +98,22 @@ impl Report {
     }
 }
 
+/// A row whose structures are columns of their own: `previous.value` becomes `previous_value`.
+pub fn flat(row: &Map<String, Value>) -> Map<String, Value> {
+    let mut all = Map::new();
+    for (name, value) in row {
+        match value {
+            Value::Object(inner) => {
+                all.extend(flat(inner).into_iter().map(|(inner, value)| (format!("{name}_{inner}"), value)));
+            }
+            other => {
+                all.insert(name.clone(), other.clone());
+            }
+        }
+    }
+    all
+}
+
 /// A value as a table shows it: fractions to six digits; JSON and CSV keep them all.
 fn short(row: &Map<String, Value>, name: &str) -> Option<String> {
     let value = row.get(name)?;

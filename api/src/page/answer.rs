@@ -113,6 +113,11 @@ pub(super) fn ratio_cells(
     }
 }
 
+/// Whether its rows have an earlier figure beside them.
+pub(super) fn is_compared(answer: &Answer) -> bool {
+    rows(answer).any(|row| row.contains_key("previous"))
+}
+
 /// Why a part of a page is not there.
 pub(super) fn missing(problem: &Problem, lang: Lang) -> Markup {
     html! { p.empty { (lang.pick(problem.title, problem.title_en)) (lang.pick("：", ": ")) (problem.detail) } }

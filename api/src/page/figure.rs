@@ -18,6 +18,18 @@ pub fn value(unit: &str, row: &Map<String, Value>, lang: Lang) -> String {
     }
 }
 
+/// The earlier value beside a row's own, and how far the row's is from it: of ratios in percentage points.
+pub fn since(unit: &str, row: &Map<String, Value>, lang: Lang) -> String {
+    let Some(earlier) = row.get("previous").and_then(Value::as_object) else { return "—".to_owned() };
+    let shown = value(unit, earlier, lang);
+    let of = |row: &Map<String, Value>| row.get("value").and_then(number);
+    let Some((now, then)) = of(row).zip(of(earlier)) else { return shown };
+    let change = if unit == "ratio" { (now - then) * 100.0 } else { now - then };
+    let sign = if change > 0.0 { "+" } else { "" };
+    let points = if unit == "ratio" { lang.pick(" 个百分点", " pp") } else { "" };
+    format!("{shown} ({sign}{}{points})", plain(change))
+}
+
 /// A number in a unit.
 pub fn with_unit(unit: &str, value: f64, lang: Lang) -> String {
     match unit {
@@ -111,6 +123,17 @@ mod tests {
         assert_eq!(exact(Some(&Value::Null)), "—");
         assert_eq!(plain(1234.5), "1,234.5");
         assert_eq!(plain(12.0), "12");
+    }
+
+    #[test]
+    fn an_earlier_value_stands_with_the_change_since() {
+        let row = |value: Value| value.as_object().unwrap().clone();
+        let ratio = row(json!({"value": 0.9, "previous": {"value": 0.925}}));
+        assert_eq!(since("ratio", &ratio, Lang::En), "92.50% (-2.5 pp)");
+        let days = row(json!({"value": 12, "previous": {"value": 9}}));
+        assert_eq!(since("days", &days, Lang::Zh), "9 天 (+3)");
+        assert_eq!(since("days", &row(json!({"value": 12, "previous": {"value": null}})), Lang::En), "no data");
+        assert_eq!(since("days", &row(json!({"value": 12})), Lang::En), "—");
     }
 
     #[test]

@@ -34,13 +34,18 @@ pub async fn show(State(app): State<AppState>, caller: Caller, RawQuery(query): 
     };
     // What is published is published by city; insurers are named to those who may see them.
     let claims_by = if caller.permission.role == Role::Public { "city" } else { "insurer" };
-    let of_claims = format!("by={claims_by}");
+    // Published cells come without the year before.
+    let year_before = if caller.permission.role == Role::Public { "" } else { "compare=yoy" };
+    let by_city = format!("by=city&{year_before}");
+    let of_total = if viewer.limited { format!("benchmarks=province&{year_before}") } else { year_before.to_owned() };
+    let of_claims = format!("by={claims_by}&{year_before}");
+    let of_spend = format!("by=insurer&{year_before}");
     let (by_city, total, trend, claims, spend) = futures::join!(
-        part(&app, &caller, "coverage_rate", Asked::Value, "by=city"),
-        part(&app, &caller, "coverage_rate", Asked::Value, ""),
+        part(&app, &caller, "coverage_rate", Asked::Value, &by_city),
+        part(&app, &caller, "coverage_rate", Asked::Value, &of_total),
         part(&app, &caller, "coverage_rate", Asked::Trend, ""),
         part(&app, &caller, "claim_settlement_days", Asked::Value, &of_claims),
-        part(&app, &caller, "prevention_spend_ratio", Asked::Value, "by=insurer"),
+        part(&app, &caller, "prevention_spend_ratio", Asked::Value, &of_spend),
     );
     let feeds = match caller.permission.may(Access::Feeds) {
         Ok(()) => feed_states(&app, &caller).await,
@@ -52,6 +57,9 @@ pub async fn show(State(app): State<AppState>, caller: Caller, RawQuery(query): 
         @if !fresh.late_feeds.is_empty() { (late(fresh.late_feeds.len(), lang)) }
         @if caller.permission.may(Access::Leads).is_ok() {
             p { a href=(Address::of("/leads").to(lang)) { (lang.pick("执法线索", "Leads for enforcement")) } }
+        }
+        @if caller.permission.may(Access::Assessments).is_ok() {
+            p { a href=(Address::of("/assessments").to(lang)) { (lang.pick("目标责任考核", "Assessments")) } }
         }
         (coverage::section(&by_city, &total, &trend, viewer))
         (claims::section(&claims, claims_by, viewer))

@@ -1,9 +1,11 @@
 //! Which cells of a metric a caller may ask for: the scope becomes a forced `where`.
 
+use std::collections::BTreeMap;
+
 use chrono::{Datelike, Days, NaiveDate};
 
-use super::{Denied, Permission, Role};
-use anze_queries::MetricRequest;
+use super::{Denied, Permission, Role, Scope};
+use anze_queries::{MetricRequest, Reach};
 
 /// A request that stays inside the caller's scope, and what must still be done to its answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +16,8 @@ pub struct MetricGrant {
     /// Of the cells by city only this one is handed out. The cells are computed together even so,
     /// because whether one is blanked depends on the others.
     pub only_city: Option<String>,
+    /// What the caller may see beyond the request: a benchmark must not give the rest away.
+    pub reach: Reach,
 }
 
 impl Permission {
@@ -29,7 +33,7 @@ impl Permission {
         latest: bool,
     ) -> Result<MetricGrant, Denied> {
         match self.role {
-            Role::Admin => Ok(MetricGrant { request, suppress: false, only_city: None }),
+            Role::Admin => Ok(MetricGrant { request, suppress: false, only_city: None, reach: Reach::Everything }),
             Role::Official | Role::Analyst => self.within_scope(request, dimensions),
             Role::Insurer if self.scope.insurers.is_empty() => Err(Denied::role(self.role)),
             Role::Insurer => self.within_scope(request, dimensions),
@@ -53,7 +57,7 @@ impl Permission {
         }
         force(&mut request, dimensions, "sector", &self.scope.sectors)?;
         force(&mut request, dimensions, "insurer", &self.scope.insurers)?;
-        Ok(MetricGrant { request, suppress: false, only_city: None })
+        Ok(MetricGrant { request, suppress: false, only_city: None, reach: self.scope.reach() })
     }
 
     fn force_region(&self, request: &mut MetricRequest, dimensions: &[String]) -> Result<(), Denied> {
@@ -89,6 +93,45 @@ impl Permission {
         request.filters.insert(dimension.to_owned(), code);
         Ok(())
     }
+}
+
+impl Scope {
+    /// The scope as filters of which no two hold the same case.
+    fn reach(&self) -> Reach {
+        if self.is_every_region() && self.sectors.is_empty() && self.insurers.is_empty() {
+            return Reach::Everything;
+        }
+        let within_another = |place: &super::RegionScope| {
+            let code = place.to_string();
+            self.regions.iter().any(|other| other != place && code.starts_with(&other.to_string()))
+        };
+        let regions = if self.is_every_region() { Vec::new() } else { self.regions.clone() };
+        let places = regions.iter().filter(|place| !within_another(place)).filter_map(|place| {
+            let city = place.city().map(|code| ("city", code));
+            city.or_else(|| place.county().map(|code| ("county", code)))
+        });
+        let named = |name, members: &[String]| members.iter().map(|member| (name, member.clone())).collect();
+        let mut parts = vec![BTreeMap::new()];
+        for limits in [places.collect(), named("sector", &self.sectors), named("insurer", &self.insurers)] {
+            parts = multiplied(parts, limits);
+        }
+        Reach::Within(parts)
+    }
+}
+
+/// Every part with each of the limits, each once; without limits the parts as they are.
+fn multiplied(parts: Vec<BTreeMap<String, String>>, mut limits: Vec<(&str, String)>) -> Vec<BTreeMap<String, String>> {
+    if limits.is_empty() {
+        return parts;
+    }
+    limits.sort_unstable();
+    limits.dedup();
+    let with = |part: &BTreeMap<String, String>, (name, member): &(&str, String)| {
+        let mut part = part.clone();
+        part.insert((*name).to_owned(), member.clone());
+        part
+    };
+    parts.iter().flat_map(|part| limits.iter().map(move |limit| with(part, limit))).collect()
 }
 
 /// Holds one dimension to the values of the scope.
@@ -164,7 +207,7 @@ fn published_cells(mut request: MetricRequest, published: &[String], latest: boo
         request.by = vec!["city".to_owned()];
     }
     request.by.dedup();
-    Ok(MetricGrant { request, suppress: true, only_city })
+    Ok(MetricGrant { request, suppress: true, only_city, reach: Reach::Within(Vec::new()) })
 }
 
 fn is_first_of_month(day: NaiveDate) -> bool {
@@ -294,6 +337,16 @@ mod tests {
         );
         let earlier = public.metric(asks(&[]), &dims(PLACES), &dims(&["coverage_rate"]), false);
         assert_eq!(earlier.unwrap_err().code, "not_published");
+    }
+
+    #[test]
+    fn a_scope_is_told_as_filters_that_hold_no_case_twice() {
+        let scope = official(&["3301", "330102", "3302"], &["mine", "mine"]).scope;
+        let part = |city: &str| BTreeMap::from([("city".into(), city.into()), ("sector".into(), "mine".into())]);
+        assert_eq!(scope.reach(), Reach::Within(vec![part("330100"), part("330200")]));
+        assert_eq!(official(&["33"], &[]).scope.reach(), Reach::Everything);
+        let only = BTreeMap::from([("insurer".to_owned(), "PICC".to_owned())]);
+        assert_eq!(insurer("PICC").scope.reach(), Reach::Within(vec![only]));
     }
 
     #[test]

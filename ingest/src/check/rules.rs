@@ -1,14 +1,13 @@
 //! Row rules: SQL booleans of the contract, planned once and evaluated over whole columns.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use anze_warehouse::contract::{self, Contract, RowRule};
-use anze_warehouse::session::{self, Limits};
+use anze_warehouse::session;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::prelude::SessionContext;
 
 use super::Reason;
 use crate::error::{Error, ErrorKind, Result};
@@ -68,7 +67,7 @@ pub(super) fn reason(rule: &RowRule) -> Reason {
 
 fn plan(sql: &str, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
     let schema = DFSchema::try_from(Arc::clone(schema))?;
-    let session = planner()?;
+    let session = session::planner()?;
     let expression = session.parse_sql_expr(sql, &schema)?;
     Ok(session.create_physical_expr(expression, &schema)?)
 }
@@ -79,16 +78,6 @@ fn evaluate(planned: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<Boole
         return Err(Error::new(ErrorKind::Refused, "a condition must be true or false"));
     }
     Ok(result.as_boolean().clone())
-}
-
-/// A session without tables, for planning expressions.
-fn planner() -> Result<&'static SessionContext> {
-    static PLANNER: OnceLock<SessionContext> = OnceLock::new();
-    if let Some(planner) = PLANNER.get() {
-        return Ok(planner);
-    }
-    let built = session::build(&Limits::default(), None)?;
-    Ok(PLANNER.get_or_init(|| built))
 }
 
 #[cfg(test)]

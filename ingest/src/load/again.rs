@@ -12,8 +12,9 @@ use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::{filter, filter_record_batch};
 use datafusion::arrow::datatypes::Int64Type;
 
-use super::batch::{Loading, Part};
-use super::{BatchReport, Due, Outcomes, dataset, parts, per_arrival, record};
+use super::batch::Loading;
+use super::parts::{Part, Parts};
+use super::{BatchReport, Due, Outcomes, dataset, per_arrival, record};
 use crate::check::{Checked, KnownCodes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::landing::Landing;
@@ -42,17 +43,17 @@ impl Again {
     /// Warehouse.
     pub(crate) async fn read(landing: &Landing, due: Due, wanted: &Wanted, codes: KnownCodes) -> Result<Self> {
         let contract = Arc::clone(&due.feed.contract);
-        let mut parts = parts(landing, &contract, &due, codes)?;
+        let mut parts = Parts::of(landing, &contract, &due, codes)?;
         let mut again = Self { loading: Loading::new(due), records: 0, outlived: 0 };
-        while let Some(part) = parts.recv().await {
+        while let Some(part) = parts.next().await {
             match part? {
                 Part::Refused(reason) => again.loading.refuse(reason),
                 Part::Checked(checked) => {
                     again.records += checked.rows_read;
                     again.loading.add(match wanted {
-                        Wanted::All => checked,
-                        Wanted::Rows(rows) => only(checked, rows)?,
-                    });
+                        Wanted::All => *checked,
+                        Wanted::Rows(rows) => only(*checked, rows)?,
+                    })?;
                 }
             }
         }

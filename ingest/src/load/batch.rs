@@ -2,9 +2,9 @@
 
 use anze_warehouse::contract::Contract;
 use anze_warehouse::lineage;
-use anze_warehouse::publication::{Arrival, Keys, Outcome};
-use datafusion::arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
-use datafusion::arrow::compute::concat_batches;
+use anze_warehouse::publication::{Arrival, Keys, Outcome, Written};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_empty_array};
+use datafusion::arrow::compute::{concat, concat_batches};
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
@@ -14,14 +14,6 @@ use crate::check::{Checked, Held, Reason, Remark};
 use crate::decode::Span;
 use crate::error::{Error, ErrorKind, Result};
 use crate::feed::Mode;
-
-/// A part of a batch on its way from the decoder.
-pub(super) enum Part {
-    /// Rows checked.
-    Checked(Checked),
-    /// The file, or what is left of it, cannot be read.
-    Refused((String, String)),
-}
 
 /// Published, or held whole for a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,12 +47,18 @@ pub(super) struct Loading {
     rows: Vec<RecordBatch>,
     deleted: Vec<BooleanArray>,
     gathered: usize,
+    gathered_bytes: usize,
+    /// Of a snapshot the keys of all rows.
     present: Vec<RecordBatch>,
     remarks: Vec<Remark>,
+    /// Records held, but for those that are in the books already, and how many those are.
     pub(super) held: Vec<Held>,
+    held_in_books: u64,
     /// Held by their key's owner in a contest that may be run again.
     held_in_contest: u64,
+    /// Remarks, but for those that are written already and wait to be kept.
     pub(super) findings: Vec<Finding>,
+    pub(super) findings_written: Vec<Written>,
     pub(super) refused: Option<(String, String)>,
     /// How far its feed's cursor moves with it.
     pub(super) cursor: Option<CursorWatch>,
@@ -78,11 +76,14 @@ impl Loading {
             rows: Vec::new(),
             deleted: Vec::new(),
             gathered: 0,
+            gathered_bytes: 0,
             present: Vec::new(),
             remarks: Vec::new(),
             held: Vec::new(),
+            held_in_books: 0,
             held_in_contest: 0,
             findings: Vec::new(),
+            findings_written: Vec::new(),
             refused: None,
             read: 0,
             accepted: 0,
@@ -96,19 +97,27 @@ impl Loading {
         self.gathered
     }
 
-    pub(super) fn add(&mut self, checked: Checked) {
+    /// About how many bytes they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.gathered_bytes
+    }
+
+    /// Gathers checked rows.
+    pub(super) fn add(&mut self, checked: Checked) -> Result<()> {
         self.read += checked.rows_read;
         self.held.extend(checked.held);
         self.remarks.extend(checked.remarks);
         if self.due.feed.mode == Mode::Snapshot {
-            self.present.push(checked.held_rows);
-            self.present.push(checked.rows.clone());
+            self.present.push(keys_alone(&self.due.feed.contract, &checked.held_rows)?);
+            self.present.push(keys_alone(&self.due.feed.contract, &checked.rows)?);
         }
         if let Some(deleted) = checked.deleted {
             self.deleted.push(deleted);
         }
         self.gathered += checked.rows.num_rows();
+        self.gathered_bytes += checked.rows.get_array_memory_size();
         self.rows.push(checked.rows);
+        Ok(())
     }
 
     pub(super) fn refuse(&mut self, reason: (String, String)) {
@@ -128,9 +137,22 @@ impl Loading {
         &self.present
     }
 
+    fn all_held(&self) -> u64 {
+        self.held.len() as u64 + self.held_in_books
+    }
+
+    /// Takes the held records whose bytes can be read where they stand, for the books.
+    pub(super) fn take_standing(&mut self) -> Vec<Held> {
+        let (standing, others) = std::mem::take(&mut self.held).into_iter().partition(|held| held.span.len > 0);
+        self.held = others;
+        let standing: Vec<Held> = standing;
+        self.held_in_books += standing.len() as u64;
+        standing
+    }
+
     /// Holds the batch whole where more of it is held than its feed allows.
     pub(super) fn judge(&mut self) {
-        let held = self.held.len() as u64 + self.held_in_contest;
+        let held = self.all_held() + self.held_in_contest;
         let limit = self.due.feed.policy.max_quarantined;
         if limit.is_exceeded_by(held, self.read) {
             let read = self.read;
@@ -148,20 +170,32 @@ impl Loading {
         self.judge();
     }
 
-    /// The gathered rows as one arrival.
+    /// The gathered rows as one arrival, given away: they contend once.
+    pub(super) fn take_arrival(&mut self, contract: &Contract) -> Result<Arrival> {
+        let rows = joined(contract, std::mem::take(&mut self.rows))?;
+        self.arrived(rows)
+    }
+
+    /// The gathered rows as one arrival, which may have to contend again.
     pub(super) fn arrival(&self, contract: &Contract) -> Result<Arrival> {
         let rows = concat_batches(&contract.table_schema(), &self.rows)?;
-        let deleted = if self.deleted.is_empty() {
-            None
-        } else {
-            let parts: Vec<&dyn Array> = self.deleted.iter().map(|part| part as &dyn Array).collect();
-            Some(datafusion::arrow::compute::concat(&parts)?.as_boolean().clone())
-        };
+        self.arrived(rows)
+    }
+
+    fn arrived(&self, rows: RecordBatch) -> Result<Arrival> {
         let keys = match self.due.feed.mode {
             Mode::Append => Keys::AreNew,
             Mode::Upsert | Mode::Snapshot => Keys::MayReturn,
         };
-        Ok(Arrival { rows, deleted, takes_over: self.due.feed.takes_over.clone(), keys })
+        Ok(Arrival { rows, deleted: self.deletions()?, takes_over: self.due.feed.takes_over.clone(), keys })
+    }
+
+    fn deletions(&self) -> Result<Option<BooleanArray>> {
+        if self.deleted.is_empty() {
+            return Ok(None);
+        }
+        let parts: Vec<&dyn Array> = self.deleted.iter().map(|part| part as &dyn Array).collect();
+        Ok(Some(concat(&parts)?.as_boolean().clone()))
     }
 
     /// Takes the outcomes of the gathered rows and lets the rows go.
@@ -199,6 +233,7 @@ impl Loading {
         self.rows.clear();
         self.deleted.clear();
         self.gathered = 0;
+        self.gathered_bytes = 0;
         self.held_in_contest = 0;
         Ok(())
     }
@@ -222,7 +257,7 @@ impl Loading {
             accepted: count(self.accepted),
             superseded: count(self.superseded),
             unchanged: count(self.unchanged),
-            quarantined: if held_whole { self.read } else { self.held.len() as u64 },
+            quarantined: if held_whole { self.read } else { self.all_held() },
         };
         let sum = report.accepted + report.superseded + report.unchanged + report.quarantined;
         if sum == report.read {
@@ -241,6 +276,27 @@ impl Loading {
             Err(Error::new(ErrorKind::Warehouse, what))
         }
     }
+}
+
+/// Batches as one, column by column, so that only one column at a time is there twice.
+fn joined(contract: &Contract, batches: Vec<RecordBatch>) -> Result<RecordBatch> {
+    let schema = contract.table_schema();
+    let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::with_capacity(batches.len()); schema.fields().len()];
+    for batch in batches {
+        let (_, columns, _) = batch.into_parts();
+        parts.iter_mut().zip(columns).for_each(|(parts, column)| parts.push(column));
+    }
+    let columns = parts.into_iter().zip(schema.fields()).map(|(parts, field)| {
+        let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+        if parts.is_empty() { Ok(new_empty_array(field.data_type())) } else { concat(&parts) }
+    });
+    let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
+    Ok(RecordBatch::try_new(schema, columns)?)
+}
+
+/// The key columns of rows, which is all that a snapshot asks of what is present.
+fn keys_alone(contract: &Contract, rows: &RecordBatch) -> Result<RecordBatch> {
+    Ok(rows.project(&contract.key_positions())?)
 }
 
 fn row_numbers(rows: &RecordBatch) -> Result<Vec<u64>> {

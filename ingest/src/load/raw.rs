@@ -9,6 +9,11 @@ use crate::decode::records_at;
 use crate::error::{Error, ErrorKind, Result};
 use crate::landing::Landing;
 
+/// Whether records can be read where decoding found them.
+pub(super) fn stand_in_file(landing: &Landing, due: &Due) -> Result<bool> {
+    Ok(due.feed.format.spans_are_in(&mut landing.open_file(&due.delivery.landed_path)?)?)
+}
+
 /// Held records as text by row number. Bytes that do not decode show as U+FFFD and stay whole in the
 /// landed file.
 ///

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::batch::{Finding, Loading};
 use super::raw::raw_records;
 use super::{BatchReport, Due};
-use crate::check::Reason;
+use crate::check::{Held, Reason};
 use crate::error::Result;
 use crate::landing::Landing;
 
@@ -42,9 +42,8 @@ pub(super) fn batch(due: &Due, report: &BatchReport) -> LiveRow {
 
 /// The rows of `system.quarantine`: one per held record, and one for a batch held whole.
 pub(super) fn quarantine(landing: &Landing, loading: &Loading) -> Result<RecordBatch> {
-    let due = &loading.due;
-    let batch_id = &due.delivery.batch_id;
     let mut rows = HeldRows::default();
+    let batch_id = &loading.due.delivery.batch_id;
     if let Some((zh, en)) = &loading.refused {
         let reason = Reason {
             rule: "batch_held".to_owned(),
@@ -54,11 +53,14 @@ pub(super) fn quarantine(landing: &Landing, loading: &Loading) -> Result<RecordB
         };
         rows.add(format!("{batch_id}-batch"), None, None, std::slice::from_ref(&reason));
     }
-    let mut raw = raw_records(landing, due, &loading.held)?;
-    for held in &loading.held {
-        let raw = raw.remove(&held.row_no).unwrap_or_default();
-        rows.add(format!("{batch_id}-{}", held.row_no), Some(held.row_no), Some(raw), &held.reasons);
-    }
+    rows.add_all(landing, &loading.due, &loading.held)?;
+    rows.finish(&loading.due)
+}
+
+/// The rows of `system.quarantine` of some held records.
+pub(super) fn held(landing: &Landing, due: &Due, held: &[Held]) -> Result<RecordBatch> {
+    let mut rows = HeldRows::default();
+    rows.add_all(landing, due, held)?;
     rows.finish(due)
 }
 
@@ -76,6 +78,16 @@ struct HeldRows {
 }
 
 impl HeldRows {
+    fn add_all(&mut self, landing: &Landing, due: &Due, held: &[Held]) -> Result<()> {
+        let batch_id = &due.delivery.batch_id;
+        let mut raw = raw_records(landing, due, held)?;
+        for held in held {
+            let raw = raw.remove(&held.row_no).unwrap_or_default();
+            self.add(format!("{batch_id}-{}", held.row_no), Some(held.row_no), Some(raw), &held.reasons);
+        }
+        Ok(())
+    }
+
     fn add(&mut self, id: String, row_no: Option<u64>, raw: Option<String>, reasons: &[Reason]) {
         let first = reasons.first();
         self.ids.push(id);
@@ -121,12 +133,11 @@ fn all(text: &str, rows: usize) -> ArrayRef {
     Arc::new(StringArray::new_repeated(text, rows))
 }
 
-/// The rows of `system.finding` that the checks and the contest gave; references are noted when
-/// the release is published.
+/// The rows of `system.finding` that the checks and the contest gave and that are not written yet;
+/// references are noted when the release is published.
 pub(super) fn findings(loading: &Loading, release: u64) -> Result<RecordBatch> {
     let due = &loading.due;
-    // Of a batch held whole no row is there to be remarked on.
-    let findings = if loading.refused.is_some() { &[] } else { loading.findings.as_slice() };
+    let findings = loading.findings.as_slice();
     let count = findings.len();
     let text = |pick: fn(&Finding) -> &str| -> ArrayRef {
         Arc::new(findings.iter().map(|finding| Some(pick(finding))).collect::<StringArray>())

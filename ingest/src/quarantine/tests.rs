@@ -248,7 +248,22 @@ async fn a_preview_of_a_backfill_says_what_would_change_and_lands_nothing() {
     let outcomes = |report: &crate::run::BackfillReport| -> Vec<(&str, u64)> {
         report.slots.iter().map(|slot| (slot.outcome, slot.accepted)).collect()
     };
+    // An assessment is about the days from its first to the one before the day after it.
+    for (id, state, from, to) in [
+        ("before", "frozen", "2026-01-01", "2026-02-01"),
+        ("touched", "frozen", "2026-01-01", "2026-07-01"),
+        ("draft", "draft", "2026-01-01", "2026-07-01"),
+        ("after", "frozen", "2026-02-03", "2026-07-01"),
+    ] {
+        let row = serde_json::json!({
+            "assessment_id": id, "state": state, "title": id, "scheme": "county", "scheme_version": 1,
+            "subjects": "county", "period": "2026H1", "period_from": from, "period_to": to, "release": latest,
+            "created_at": "2026-03-01T00:00:00Z", "created_by": "li",
+        });
+        desk.warehouse.live("assessment").unwrap().append(&[row.as_object().unwrap().clone()]).unwrap();
+    }
     let preview = ingest.backfill(&desk.writer, &ask, "zhang").await.unwrap();
+    assert_eq!(preview.frozen_assessments, ["touched"]);
     assert_eq!(outcomes(&preview), [("published", 9), ("nothing_new", 0)]);
     assert_eq!(desk.warehouse.latest().await.unwrap().unwrap().number(), latest);
     assert_eq!(desk.sql("select count(*) from system.batch where feed_id = 'roster'").await, "0");

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anze_warehouse::Release;
 use anze_warehouse::session::Limits;
+use chrono::{DateTime, Utc};
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
@@ -57,8 +58,7 @@ impl Ingest {
 
     /// Raises an alert for a feed whose batch is held, and resolves it when a later batch is
     /// published or somebody has decided about the held one.
-    pub(super) async fn review_held(&self, report: &RunReport) -> Result<()> {
-        let now = self.clock.now();
+    pub(super) async fn review_held(&self, report: &RunReport, now: DateTime<Utc>) -> Result<()> {
         let mut last: BTreeMap<&str, &BatchReport> = BTreeMap::new();
         for batch in &report.batches {
             let kept = last.entry(&batch.delivery.feed_id).or_insert(batch);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use anze_warehouse::live::LiveRow;
 use anze_warehouse::publication::Writer;
 use anze_warehouse::session::Limits;
 use chrono::{DateTime, Days, Duration, NaiveDate, NaiveTime, TimeZone, Utc};
@@ -50,8 +51,7 @@ pub struct BackfillReport {
     pub release: Option<u64>,
     /// The slots of the period, oldest first.
     pub slots: Vec<BackfilledSlot>,
-    /// Frozen assessments about days of the period. None is altered by a backfill. There is no
-    /// table of assessments yet, so there are none.
+    /// Frozen assessments about days of the period. None is altered by a backfill.
     pub frozen_assessments: Vec<String>,
 }
 
@@ -95,6 +95,17 @@ impl BackfillReport {
 }
 
 impl Ingest {
+    /// The frozen assessments about days that are fetched again.
+    fn frozen_assessments(&self, ask: &BackfillAsk) -> Result<Vec<String>> {
+        let text = |row: &LiveRow, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (from, to) = (ask.from.to_string(), ask.to.to_string());
+        let rows = self.warehouse.live("assessment")?.rows()?;
+        // Days written alike compare like days.
+        let frozen = rows.iter().filter(|row| text(row, "state") == "frozen");
+        let concerned = frozen.filter(|row| text(row, "period_from") < to && from < text(row, "period_to"));
+        Ok(concerned.map(|row| text(row, "assessment_id")).collect())
+    }
+
     /// Fetches the slots of a period again, lands and loads them in order and publishes once.
     ///
     /// # Errors
@@ -113,7 +124,7 @@ impl Ingest {
             feed_id: ask.feed.clone(),
             release: None,
             slots: slots.iter().map(|slot| BackfilledSlot::of(*slot)).collect(),
-            frozen_assessments: Vec::new(),
+            frozen_assessments: self.frozen_assessments(ask)?,
         };
         let run = if ask.preview {
             self.preview_slots(writer, &feed, &mut report.slots).await?

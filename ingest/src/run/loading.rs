@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use anze_warehouse::contract::Stage;
 use anze_warehouse::publication::Writer;
+use chrono::{DateTime, Utc};
 
 use super::landing::Landed;
-use super::{Ingest, Publish, RunReport, shipped};
+use super::{Ingest, Moment, Publish, RunReport, shipped};
 use crate::books::{Books, Run, RunEnd};
 use crate::error::{Error, Result};
 use crate::landing::Delivery;
@@ -24,15 +25,16 @@ impl Ingest {
         writer: &Writer,
         landed: Vec<Landed>,
         publish: Publish,
+        moment: &Moment,
         report: &mut RunReport,
     ) -> Result<()> {
         landed.iter().for_each(|landed| self.unclaim(&landed.deliveries));
         let loaded = match self.due().await {
-            Ok(due) => self.load_due(writer, publish, due, report).await,
+            Ok(due) => self.load_due(writer, publish, due, moment, report).await,
             Err(error) => Err(error),
         };
-        let noted = self.note_ends(landed, report, loaded.as_ref().err());
-        let alerted = self.review_held(report).await;
+        let noted = self.note_ends(landed, report, loaded.as_ref().err(), self.instant(moment));
+        let alerted = self.review_held(report, self.instant(moment)).await;
         loaded.and(noted).and(alerted)
     }
 
@@ -41,6 +43,7 @@ impl Ingest {
         writer: &Writer,
         publish: Publish,
         mut due: Vec<Due>,
+        moment: &Moment,
         report: &mut RunReport,
     ) -> Result<()> {
         while !due.is_empty() {
@@ -50,12 +53,11 @@ impl Ingest {
                 Publish::EachStage => due.into_iter().partition(|due| due.feed.contract.stage == first),
             };
             let deliveries: Vec<Delivery> = now.iter().map(|due| due.delivery.clone()).collect();
-            let at = self.clock.now();
+            let at = self.instant(moment);
             let mut publication = writer.begin(at, day_of(at)).await?;
             let batches = load(&mut publication, &self.landing, now).await?;
-            self.replay_arrived(&mut publication, &batches).await?;
-            let slots = self.planner.lock().await.rows()?;
-            publication.replace_system("slot_state", slots).await?;
+            self.replay_arrived(&mut publication, &batches, at).await?;
+            publication.replace_system("slot_state", self.slots(moment).await?).await?;
             publication.renew_system("feed_state", Books::feed_rows(&self.feeds)).await?;
             let release = publication.publish().await?;
             self.remember_taken(&release, &deliveries).await;
@@ -104,10 +106,16 @@ impl Ingest {
 
     /// Notes a run that landed nothing new, which needs no loading.
     pub(crate) fn note_idle(&self, landed: Landed) -> Result<()> {
-        self.note_ends(vec![landed], &RunReport::default(), None)
+        self.note_ends(vec![landed], &RunReport::default(), None, self.clock.now())
     }
 
-    fn note_ends(&self, landed: Vec<Landed>, report: &RunReport, error: Option<&Error>) -> Result<()> {
+    fn note_ends(
+        &self,
+        landed: Vec<Landed>,
+        report: &RunReport,
+        error: Option<&Error>,
+        at: DateTime<Utc>,
+    ) -> Result<()> {
         let ends: Vec<(Run, RunEnd)> = landed
             .into_iter()
             .map(|landed| {
@@ -133,7 +141,7 @@ impl Ingest {
                     reason: reason.map(|(zh, en)| format!("{zh} / {en}")),
                     error: unloaded.map(ToString::to_string),
                     landed_at: landed.landed_at,
-                    finished_at: Some(self.clock.now()),
+                    finished_at: Some(at),
                     ended_by: None,
                 };
                 (landed.run, end)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anze_warehouse::Release;
 use anze_warehouse::publication::{Publication, Writer};
 use anze_warehouse::session::Limits;
+use chrono::{DateTime, Utc};
 
 use super::Ingest;
 use crate::error::{Error, ErrorKind, Result};
@@ -91,13 +92,14 @@ impl Ingest {
         &self,
         publication: &mut Publication<'_>,
         batches: &[BatchReport],
+        at: DateTime<Utc>,
     ) -> Result<()> {
         let brings_codes = |batch: &BatchReport| quarantine::is_code_list(&batch.dataset) && batch.accepted > 0;
         if publication.last().is_none() || !batches.iter().any(brings_codes) {
             return Ok(());
         }
         let feeds = FeedBook { today: self.feeds.clone(), begun: Feeds::default() };
-        quarantine::replay_arrived(publication, &self.landing, &feeds, self.clock.now()).await?;
+        quarantine::replay_arrived(publication, &self.landing, &feeds, at).await?;
         Ok(())
     }
 

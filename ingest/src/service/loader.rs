@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use super::dispatch::LoadOrder;
-use crate::run::{Ingest, RunReport};
+use crate::run::{Ingest, Moment, RunReport};
 
 /// Work for the writer other than a load.
 pub(super) type Work = Box<dyn for<'w> FnOnce(&'w Ingest, &'w Writer) -> BoxFuture<'w, ()> + Send>;
@@ -81,9 +81,9 @@ fn together(all: Vec<WriterWork>) -> Vec<WriterWork> {
 pub(super) async fn carry_out(ingest: &Ingest, writer: &Writer, order: LoadOrder) -> Loaded {
     let LoadOrder { feeds, landed, publish, failures, answer } = order;
     let mut report = RunReport { failures, ..RunReport::default() };
-    let mut loaded = ingest.load_landed(writer, landed, publish, &mut report).await;
+    let mut loaded = ingest.load_landed(writer, landed, publish, &Moment::Now, &mut report).await;
     if loaded.is_ok() && report.release.is_none() && answer.is_none() {
-        loaded = ingest.publish_day(writer).await.map(|_| ());
+        loaded = ingest.publish_day(writer, &Moment::Now).await.map(|_| ());
     }
     let failed = loaded.is_err();
     match (answer, loaded) {

@@ -8,8 +8,7 @@
 //! What a failed try fetched before it failed is kept, unlanded, for the next try of the feed.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -109,7 +108,8 @@ impl Seen {
         self.keep.put(&self.feed_id, self.kept);
     }
 
-    /// Writes down what the source lists now, for the next run.
+    /// Writes down what the source lists now, for the next run; not synced, for a file that a power cut
+    /// empties is as good as none.
     ///
     /// # Errors
     /// Warehouse.
@@ -121,9 +121,7 @@ impl Seen {
             fs::create_dir_all(folder)?;
         }
         let unfinished = self.file.with_extension("unfinished");
-        let mut file = File::create(&unfinished)?;
-        file.write_all(&serde_json::to_vec_pretty(&self.now)?)?;
-        file.sync_all()?;
+        fs::write(&unfinished, serde_json::to_vec_pretty(&self.now)?)?;
         Ok(fs::rename(unfinished, self.file)?)
     }
 }

@@ -5,23 +5,26 @@ use std::sync::Arc;
 use anze_warehouse::Release;
 use datafusion::arrow::datatypes::SchemaRef;
 
+use super::files::all_or_every_fault;
 use super::{Catalogue, Metric};
 use crate::cases::{Column, sql_columns};
 use crate::error::{Error, Result};
 use crate::question::{MetricRequest, Question};
-use crate::session;
+use crate::session::{self, Observed};
 
 impl Catalogue {
     /// Plans every metric, and every kind of lead, against a release; an empty one ([`Release::in_memory`]) will do.
     ///
     /// # Errors
-    /// Catalogue, with the SQL file and, where the parser or planner says, line and column; or with
-    /// the columns that differ from the declaration.
+    /// Catalogue, with every fault of every one: the SQL file, what the planner says, or the columns that
+    /// differ from the declaration, with line and column.
     pub async fn check(&self, release: &Arc<Release>) -> Result<()> {
+        let mut checked = Vec::new();
         for metric in self.metrics() {
-            check(self, metric, release).await?;
+            checked.push(check(self, metric, release).await);
         }
-        crate::lead::check(release).await
+        checked.push(crate::lead::check(release).await);
+        all_or_every_fault(checked).map(|_| ())
     }
 }
 
@@ -36,25 +39,46 @@ async fn check(catalogue: &Catalogue, metric: &Metric, release: &Arc<Release>) -
         Ok::<_, Error>(observed.context.state().optimize(&plan)?)
     };
     let plan = planned.await.map_err(|error| metric.fault(&error))?;
+    months_agree(metric, &observed).await?;
     columns_agree(metric, plan.schema().inner()).map_err(|message| metric.fault(&Error::catalogue(message)))
+}
+
+/// The sources of `[[months]]` exist, with the columns that are named.
+async fn months_agree(metric: &Metric, observed: &Observed) -> Result<()> {
+    for strand in metric.months.iter().flatten() {
+        let fault = |message: String| metric.fault(&Error::catalogue(format!("months: {message}")));
+        let source = observed.context.table(strand.of.as_str()).await;
+        let source = source.map_err(|_| fault(format!("there is no table {}", strand.of)))?;
+        if let Some(stray) = strand.named().find(|name| !source.schema().has_column_with_unqualified_name(name)) {
+            return Err(fault(format!("{} has no column {stray}", strand.of)));
+        }
+    }
+    Ok(())
 }
 
 fn columns_agree(metric: &Metric, schema: &SchemaRef) -> Result<(), String> {
     let expected = sql_columns(metric, schema);
+    let (select, outputs) = metric.cases.outputs();
+    // A column where it stands in the outermost select, else that select itself.
+    let place = |name: &str| {
+        let own = outputs.iter().rfind(|(output, _)| output == name).and_then(|(_, position)| *position);
+        own.or(select).map_or(String::new(), |position| format!(" ({position})"))
+    };
     let mut faults = Vec::new();
     for Column { name, kind, why } in &expected {
         match schema.fields().iter().filter(|field| field.name() == name).collect::<Vec<_>>().as_slice() {
-            [] => faults.push(format!("the column `{name}` is missing ({why})")),
+            [] => faults.push(format!("the column `{name}` is missing ({why}){}", place(name))),
             [field] if !kind.allows(field.data_type()) => {
-                faults.push(format!("the column `{name}` is {}, not {}", field.data_type(), kind.noun()));
+                let (is, not) = (field.data_type(), kind.noun());
+                faults.push(format!("the column `{name}` is {is}, not {not}{}", place(name)));
             }
             [_] => {}
-            _ => faults.push(format!("the column `{name}` stands twice")),
+            _ => faults.push(format!("the column `{name}` stands twice{}", place(name))),
         }
     }
     for field in schema.fields() {
         if !expected.iter().any(|column| column.name == field.name()) {
-            faults.push(format!("the column `{}` is not declared", field.name()));
+            faults.push(format!("the column `{0}` is not declared{1}", field.name(), place(field.name())));
         }
     }
     if faults.is_empty() { Ok(()) } else { Err(faults.join("; ")) }
@@ -111,9 +135,31 @@ mod tests {
     async fn columns_that_differ_from_the_declaration_are_named() {
         let sql = format!("select region_code as county, 0.5e0 as numerator, sector, {CASES} from roster");
         let error = checked("dimensions = ['city', 'county', 'size']", &sql).await;
-        assert!(error.contains("the column `size` is missing (a declared dimension)"), "{error}");
-        assert!(error.contains("the column `numerator` is Float64, not a whole number or a decimal"), "{error}");
-        assert!(error.contains("the column `sector` is not declared"), "{error}");
+        assert!(error.contains("the column `size` is missing (a declared dimension) (line 1, column 1)"), "{error}");
+        let number = "the column `numerator` is Float64, not a whole number or a decimal (line 1, column 40)";
+        assert!(error.contains(number), "{error}");
+        assert!(error.contains("the column `sector` is not declared (line 1, column 51)"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn every_metric_that_is_wrong_is_named_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let toml = format!("{TOML}dimensions = []");
+        for (id, sql) in [("first", "select 1 as one"), ("second", "select nobody\nfrom roster")] {
+            fs::write(folder.path().join(format!("{id}.toml")), &toml).unwrap();
+            fs::write(folder.path().join(format!("{id}.sql")), sql).unwrap();
+        }
+        let catalogue = Catalogue::load(Some(folder.path())).unwrap();
+        let error = catalogue.check(&empty_release()).await.unwrap_err().to_string();
+        assert!(
+            error.contains("first.sql: ") && error.contains("`one` is not declared (line 1, column 13)"),
+            "{error}"
+        );
+        assert!(error.contains("second.sql: ") && error.contains("nobody"), "{error}");
+        fs::write(folder.path().join("first.toml"), "").unwrap();
+        fs::write(folder.path().join("second.sql"), "select (").unwrap();
+        let error = Catalogue::load(Some(folder.path())).unwrap_err().to_string();
+        assert!(error.contains("first.toml: ") && error.contains("second.sql: "), "{error}");
     }
 
     #[tokio::test]

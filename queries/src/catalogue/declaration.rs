@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use toml::Spanned;
 
 use super::parameter::{Parameter, ParameterEntry};
 use super::{Metric, PartiesField, SurvivalField, ValueOf, is_share};
 use crate::dimension::Dimension;
 use crate::error::{Error, Position, Result};
-use crate::statement::Statement;
+use crate::statement::{Placeholder, Statement, Value};
+use crate::values::{Strand, StrandEntry};
 
 /// Unit of a metric's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,14 +84,15 @@ struct Declaration {
     unit: Unit,
     kind: Kind,
     direction: Direction,
-    dimensions: Vec<Dimension>,
+    dimensions: Spanned<Vec<Dimension>>,
     #[serde(default)]
-    params: BTreeMap<String, ParameterEntry>,
+    params: BTreeMap<Spanned<String>, ParameterEntry>,
     #[serde(default)]
     rules: Vec<String>,
     #[serde(default)]
     workdays: bool,
-    value: Option<ValueEntry>,
+    value: Option<Spanned<ValueEntry>>,
+    months: Option<Spanned<Vec<StrandEntry>>>,
 }
 
 #[derive(Deserialize)]
@@ -135,20 +138,39 @@ pub(super) struct Source<'a> {
 
 /// Reads a metric from its two files.
 pub(super) fn metric(source: Source<'_>) -> Result<Metric> {
-    let in_toml = |message: String| Error::catalogue(format!("{}: {message}", source.toml_file));
+    let in_toml = |message: String, place: Option<usize>| {
+        let position = place.map(|offset| position_of(source.toml, offset));
+        Error::catalogue(format!("{}: {message}", source.toml_file)).at(position)
+    };
     let in_sql = |error: Error| Error::catalogue(format!("{}: {error}", source.sql_file));
     if !is_plain(source.id) {
-        return Err(in_toml("a metric's id is lower case letters, digits and _".to_owned()));
+        return Err(in_toml("a metric's id is lower case letters, digits and _".to_owned(), None));
     }
-    let declaration: Declaration = toml::from_str(source.toml).map_err(|error| {
-        let position = error.span().map(|span| position_of(source.toml, span.start));
-        Error::catalogue(format!("{}: {}", source.toml_file, error.message())).at(position)
-    })?;
-    let params = declaration
-        .params
-        .into_iter()
-        .map(|(name, entry)| Parameter::declared(name, entry).map_err(&in_toml))
-        .collect::<Result<Vec<_>>>()?;
+    let declaration: Declaration = toml::from_str(source.toml)
+        .map_err(|error| in_toml(error.message().to_owned(), error.span().map(|span| span.start)))?;
+    let mut places = BTreeMap::new();
+    let mut params = Vec::new();
+    for (name, entry) in declaration.params {
+        let place = name.span().start;
+        let param = Parameter::declared(name.into_inner(), entry).map_err(|message| in_toml(message, Some(place)))?;
+        places.insert(param.name.clone(), place);
+        params.push(param);
+    }
+    let of_dimensions = declaration.dimensions.span().start;
+    let of_value = declaration.value.as_ref().map(|value| value.span().start);
+    let value = value(declaration.value.map(Spanned::into_inner)).map_err(|message| in_toml(message, of_value))?;
+    let days_of = |name: &str| match params.iter().find(|param| param.name == name)?.default {
+        Value::Int(days) => i32::try_from(days).ok(),
+        _ => None,
+    };
+    let of_months = declaration.months.as_ref().map(|months| months.span().start);
+    let months = declaration
+        .months
+        .map(|entries| {
+            entries.into_inner().into_iter().map(|entry| Strand::read(entry, &days_of)).collect::<Result<Vec<_>, _>>()
+        })
+        .transpose()
+        .map_err(|message| in_toml(message, of_months))?;
     let metric = Metric {
         id: source.id.to_owned(),
         title: declaration.title,
@@ -160,20 +182,28 @@ pub(super) fn metric(source: Source<'_>) -> Result<Metric> {
         unit: declaration.unit,
         kind: declaration.kind,
         direction: declaration.direction,
-        dimensions: declaration.dimensions,
+        dimensions: declaration.dimensions.into_inner(),
+        months,
         params,
         rules: declaration.rules,
         workdays: declaration.workdays,
-        value: value(declaration.value).map_err(&in_toml)?,
+        value,
         cases: Statement::parse(source.sql).map_err(in_sql)?,
         sql: source.sql.to_owned(),
         sql_file: source.sql_file.clone(),
     };
-    parties_agree(&metric).map_err(&in_toml)?;
-    tally_agrees(&metric).map_err(&in_toml)?;
-    dimensions_agree(&metric).map_err(in_toml)?;
-    placeholders_agree(&metric).map_err(in_sql)?;
-    Ok(metric)
+    parties_agree(&metric).map_err(|message| in_toml(message, of_value))?;
+    tally_agrees(&metric).map_err(|message| in_toml(message, of_value))?;
+    dimensions_agree(&metric).map_err(|message| in_toml(message, Some(of_dimensions)))?;
+    let used = metric.cases.placeholders();
+    placeholders_agree(&metric, &used).map_err(in_sql)?;
+    match metric.params.iter().find(|param| !used.iter().any(|used| used.name == param.name)) {
+        Some(unused) => {
+            let message = format!("the parameter {} is not used", unused.name);
+            Err(in_toml(message, places.get(&unused.name).copied()))
+        }
+        None => Ok(metric),
+    }
 }
 
 /// Whether a name is lower case letters, digits and `_`, a letter first.
@@ -269,13 +299,12 @@ fn dimensions_agree(metric: &Metric) -> Result<(), String> {
     }
 }
 
-/// Every placeholder is declared, and every parameter is used.
-fn placeholders_agree(metric: &Metric) -> Result<()> {
+/// Every placeholder is declared.
+fn placeholders_agree(metric: &Metric, used: &[Placeholder]) -> Result<()> {
     let given: &[&str] = match metric.kind {
         Kind::AsOf => &["as_of", "observed_until", "province"],
         Kind::Period => &["from", "to", "observed_until", "province"],
     };
-    let used = metric.cases.placeholders();
     let declared = |name: &str| given.contains(&name) || metric.param(name).is_some();
     if let Some(stray) = used.iter().find(|placeholder| !declared(&placeholder.name)) {
         let own = metric.params.iter().map(|param| param.name.as_str());
@@ -283,10 +312,7 @@ fn placeholders_agree(metric: &Metric) -> Result<()> {
         let message = format!("${} is not declared; there are {}", stray.name, known.join(", "));
         return Err(Error::catalogue(message).at(stray.position));
     }
-    match metric.params.iter().find(|param| !used.iter().any(|used| used.name == param.name)) {
-        Some(unused) => Err(Error::catalogue(format!("the parameter {} is not used", unused.name))),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Line and column of a byte offset.
@@ -334,7 +360,15 @@ mod tests {
     #[test]
     fn sector_without_department_is_refused() {
         let error = read(&format!("{TOML}dimensions = ['sector']\n"), "select 1").unwrap_err();
-        assert!(error.to_string().contains("department is one too"), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("department is one too") && text.ends_with("(line 10, column 14)"), "{text}");
+    }
+
+    #[test]
+    fn a_parameter_that_nothing_uses_is_refused_where_it_is_declared() {
+        let param = "[params.days]\ntype = 'int'\ndefault = 3\ntitle = ''\ntitle_en = ''\n";
+        let error = read(&format!("{TOML}dimensions = []\n{param}"), "select 1").unwrap_err();
+        assert_eq!(error.to_string(), "metrics/rate.toml: the parameter days is not used (line 11, column 9)");
     }
 
     #[test]

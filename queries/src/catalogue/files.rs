@@ -43,7 +43,8 @@ pub(super) fn own(folder: &Path) -> Result<Vec<Metric>> {
 fn read<'a>(folder: &str, files: impl Iterator<Item = (&'a str, &'a str)>, needed: &[&str]) -> Result<Vec<Metric>> {
     let files: BTreeMap<&str, &str> = files.collect();
     let ids: BTreeSet<&str> = files.keys().filter_map(|name| id(name)).collect();
-    ids.into_iter()
+    let read: Vec<Result<Metric>> = ids
+        .into_iter()
         .map(|id| {
             let missing: Vec<String> = needed
                 .iter()
@@ -66,7 +67,20 @@ fn read<'a>(folder: &str, files: impl Iterator<Item = (&'a str, &'a str)>, neede
                 }
             }
         })
-        .collect()
+        .collect();
+    all_or_every_fault(read)
+}
+
+/// All of them, or one error with the fault of each that is wrong.
+pub(super) fn all_or_every_fault<T>(read: Vec<Result<T>>) -> Result<Vec<T>> {
+    let (mut sound, mut faults) = (Vec::new(), Vec::new());
+    for one in read {
+        match one {
+            Ok(one) => sound.push(one),
+            Err(error) => faults.push(error.to_string()),
+        }
+    }
+    if faults.is_empty() { Ok(sound) } else { Err(Error::catalogue(faults.join("\n"))) }
 }
 
 /// The id that a file belongs to.

@@ -81,6 +81,11 @@ impl Parameter {
         Ok(parameter)
     }
 
+    /// Its default as a person types it.
+    pub(crate) fn default_text(&self) -> String {
+        text(&self.default)
+    }
+
     /// Reads a value from a question.
     pub(crate) fn read(&self, text: &str) -> Result<Value, String> {
         let value = read(self.kind, text).ok_or(format!("{} = `{text}` is no {}", self.name, noun(self.kind)))?;

@@ -10,7 +10,7 @@ use crate::{Catalogue, Dimension, EvidenceRow, MetricAnswer, MetricRequest, Row,
 
 /// Numerators and denominators add up to the total over every dimension but the month, except those of a
 /// concentration; an answer under `where` equals its row; the shares of the evidence add up to the answer.
-pub(super) async fn hold(catalogue: &Catalogue, release: &Arc<Release>, request: &MetricRequest, place: &str) {
+pub(crate) async fn hold(catalogue: &Catalogue, release: &Arc<Release>, request: &MetricRequest, place: &str) {
     let total = asked(catalogue, release, request, &[], &request.filters).await;
     let metric = catalogue.metric(&request.id).unwrap();
     for dimension in &metric.dimensions {

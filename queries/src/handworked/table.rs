@@ -29,7 +29,7 @@ fn split_line(line: &str) -> Vec<&str> {
 }
 
 /// Rows of a dataset, typed by its contract; lineage is made up where the table does not give it.
-pub(super) fn batch(table: &str, text: &str) -> RecordBatch {
+pub(crate) fn batch(table: &str, text: &str) -> RecordBatch {
     let (head, rows) = cells(text);
     let contracts = contract::builtin();
     let contract = match table.strip_prefix("system.") {

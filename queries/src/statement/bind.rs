@@ -130,7 +130,7 @@ fn placeholder(expr: &Expr) -> Option<(&str, Span)> {
     }
 }
 
-fn position(span: Span) -> Option<Position> {
+pub(super) fn position(span: Span) -> Option<Position> {
     (span.start.line > 0).then_some(Position { line: span.start.line, column: span.start.column })
 }
 

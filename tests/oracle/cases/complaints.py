@@ -33,5 +33,7 @@ def a_reply_is_due_on_the_nth_workday_after_the_day_of_receipt(world):
     # On the day of the deadline the open ones are not late yet; K1 has its reply.
     world.expect("complaint_reply_rate", *MARCH, until="2025-03-11", gives=(1, 1, 1))
     world.expect("complaint_reply_rate", *MARCH, until="2025-03-12", gives=(2, 4, "1/2"))
-    world.add("complaint", complaint_no="K6", received_at="2025-04-29 10:00")  # beyond the calendar
-    world.expect("complaint_reply_rate", "2025-04-01", "2025-05-01", gives=(0, 0, None), without_rule=1)
+    # The calendar ends with 29 April, a Tuesday. Days beyond it count by their weekday: Thursday 1 May.
+    world.add("complaint", complaint_no="K6", received_at="2025-04-29 10:00", replied_at="2025-05-01 23:59")
+    world.add("complaint", complaint_no="K7", received_at="2025-04-29 10:00", replied_at="2025-05-02 00:00")
+    world.expect("complaint_reply_rate", "2025-04-01", "2025-05-01", gives=(1, 2, "1/2"))

@@ -9,7 +9,6 @@ select insurer, 0, 1, false
 from finished_services(since, before)
 where valid;
 
--- A calendar that ends before the deadline leaves it open: the case counts as without a rule.
 create or replace macro complaint_reply_rate(since, before) as table
 with ruled as (
     select

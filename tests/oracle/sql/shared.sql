@@ -62,11 +62,12 @@ create or replace table axis as
 select cast(day as date) as day
 from range(timestamp '2005-01-01', timestamp '2045-01-01', interval 1 day) as days(day);
 
--- The n-th workday has number n.
+-- The n-th workday has number n. A day that the calendar does not know counts by its weekday.
 create or replace table workday as
-select day, row_number() over (order by day) as number
-from calendar
-where is_workday;
+select a.day, row_number() over (order by a.day) as number
+from axis as a
+left join calendar as c on c.day = a.day
+where coalesce(c.is_workday, isodow(a.day) <= 5);
 
 create or replace table roster_entry as
 select

@@ -4,13 +4,13 @@
 //! very end cannot be seen from the file itself; who must prove that keeps the last hash elsewhere.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::LiveRow;
+use super::{LiveRow, Segments};
 use crate::contract::Contract;
 use crate::error::Result;
 use crate::store::Store;
@@ -25,6 +25,8 @@ const TAIL_BYTES: u64 = 1 << 16;
 #[derive(Debug, Clone)]
 pub struct ChainedFile {
     path: PathBuf,
+    /// Where it lies in a bucket instead.
+    segments: Option<Segments>,
 }
 
 /// What became of a chain.
@@ -56,7 +58,8 @@ struct Last {
 impl ChainedFile {
     /// The file of a chained table; it need not exist yet.
     pub(crate) fn new(store: &Store, contract: &Contract) -> Self {
-        Self { path: store.path().join("live").join(format!("{}.ndjson", contract.name)) }
+        let path = store.path().join("live").join(format!("{}.ndjson", contract.name));
+        Self { path, segments: super::segments(store, contract) }
     }
 
     /// Appends rows as one group and syncs. Each gets its number, the hash before it and its own.
@@ -64,30 +67,24 @@ impl ChainedFile {
     /// # Errors
     /// Storage.
     pub fn append(&self, rows: &[LiveRow]) -> Result<()> {
+        if let Some(segments) = &self.segments {
+            return segments.append(|tail| Ok(continued(rows, last_in(tail).unwrap_or_default())?.into_bytes()));
+        }
         if let Some(folder) = self.path.parent() {
             crate::store::create_folders(folder)?;
         }
+        let is_new = !self.path.exists();
         let mut file = OpenOptions::new().create(true).read(true).append(true).open(&self.path)?;
         // Held until the file is closed: two processes must not continue the same row.
         file.lock()?;
-        let (mut last, is_torn) = last_row(&mut file)?;
-        let mut text = String::new();
+        let (last, is_torn) = last_row(&mut file)?;
+        let mut text = continued(rows, last)?;
         if is_torn {
-            text.push('\n');
-        }
-        for row in rows {
-            let mut chained = LiveRow::from_iter([(SEQ.to_owned(), json!(last.seq + 1))]);
-            chained.extend(row.iter().map(|(name, value)| (name.clone(), value.clone())));
-            chained.insert(PREVIOUS.to_owned(), json!(last.hash));
-            let hash = hash_of(&chained)?;
-            chained.insert(HASH.to_owned(), json!(hash));
-            text.push_str(&serde_json::to_string(&chained)?);
-            text.push('\n');
-            last = Last { seq: last.seq + 1, hash: Some(hash) };
+            text.insert(0, '\n');
         }
         file.write_all(text.as_bytes())?;
         file.sync_data()?;
-        Ok(())
+        if is_new { super::sync_folder_of(&self.path) } else { Ok(()) }
     }
 
     /// Follows the chain from its first row to its last.
@@ -95,15 +92,16 @@ impl ChainedFile {
     /// # Errors
     /// Storage.
     pub fn verify(&self) -> Result<Chain> {
-        let file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        let lines: Box<dyn BufRead> = match (&self.segments, File::open(&self.path)) {
+            (Some(segments), _) => Box::new(Cursor::new(segments.read()?)),
+            (None, Ok(file)) => Box::new(BufReader::new(file)),
+            (None, Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Chain::Whole { rows: 0, last_hash: None });
             }
-            Err(error) => return Err(error.into()),
+            (None, Err(error)) => return Err(error.into()),
         };
         let mut last = Last::default();
-        for (number, line) in (1..).zip(BufReader::new(file).split(b'\n')) {
+        for (number, line) in (1..).zip(lines.split(b'\n')) {
             let line = line?;
             // What a crash tore is no row; was it one, the next row does not follow.
             let Ok(row) = serde_json::from_slice::<LiveRow>(&line) else { continue };
@@ -114,6 +112,30 @@ impl ChainedFile {
         }
         Ok(Chain::Whole { rows: last.seq, last_hash: last.hash })
     }
+}
+
+/// Rows as lines that continue a chain after its last row.
+fn continued(rows: &[LiveRow], mut last: Last) -> Result<String> {
+    let mut text = String::new();
+    for row in rows {
+        let mut chained = LiveRow::from_iter([(SEQ.to_owned(), json!(last.seq + 1))]);
+        chained.extend(row.iter().map(|(name, value)| (name.clone(), value.clone())));
+        chained.insert(PREVIOUS.to_owned(), json!(last.hash));
+        let hash = hash_of(&chained)?;
+        chained.insert(HASH.to_owned(), json!(hash));
+        text.push_str(&serde_json::to_string(&chained)?);
+        text.push('\n');
+        last = Last { seq: last.seq + 1, hash: Some(hash) };
+    }
+    Ok(text)
+}
+
+/// The last row of some lines.
+fn last_in(lines: &[u8]) -> Option<Last> {
+    let mut found = lines.split(|byte| *byte == b'\n').rev();
+    let row = found.find_map(|line| serde_json::from_slice::<LiveRow>(line).ok())?;
+    let seq = row.get(SEQ).and_then(Value::as_u64).unwrap_or_default();
+    Some(Last { seq, hash: text(&row, HASH).map(str::to_owned) })
 }
 
 /// Why a row does not follow from the one before, if it does not.
@@ -155,10 +177,8 @@ fn last_row(file: &mut File) -> Result<(Last, bool)> {
         file.seek(SeekFrom::Start(from))?;
         file.read_to_end(&mut tail)?;
         let is_torn = tail.last().is_some_and(|byte| *byte != b'\n');
-        let row = tail.split(|byte| *byte == b'\n').rev().find_map(|line| serde_json::from_slice::<LiveRow>(line).ok());
-        if let Some(row) = row {
-            let seq = row.get(SEQ).and_then(Value::as_u64).unwrap_or_default();
-            return Ok((Last { seq, hash: text(&row, HASH).map(str::to_owned) }, is_torn));
+        if let Some(last) = last_in(&tail) {
+            return Ok((last, is_torn));
         }
         if from == 0 {
             return Ok((Last::default(), is_torn));
@@ -176,7 +196,7 @@ mod tests {
     }
 
     fn chained(folder: &tempfile::TempDir, actions: &[&str]) -> ChainedFile {
-        let file = ChainedFile { path: folder.path().join("live/access_log.ndjson") };
+        let file = ChainedFile { path: folder.path().join("live/access_log.ndjson"), segments: None };
         // In groups of two, each after looking for the last row anew.
         for group in actions.chunks(2) {
             file.append(&group.iter().map(|action| row(action)).collect::<Vec<_>>()).unwrap();

@@ -8,9 +8,10 @@ use datafusion::arrow::array::RecordBatch;
 
 use super::Publication;
 use super::noted::Noted;
-use super::working::WorkingTable;
+use super::working::{Aside, WorkingTable};
+use super::{BOOKS, NOTED_ROWS};
 use crate::contract::Contract;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::live::LiveRow;
 use crate::table::{DataFile, TableKind, TableName};
 
@@ -23,11 +24,21 @@ pub struct DatasetChange {
     /// Whether current rows changed.
     pub(super) touched: bool,
     noted: Noted,
+    /// Where rows for the books are written that are too many to be noted.
+    books: BTreeMap<&'static str, Aside>,
+    written: Vec<Written>,
     batches: Vec<String>,
     /// Where the feeds' incremental sources stand so far.
     standing: BTreeMap<String, String>,
     /// Those of them that this change moves.
     moved: BTreeMap<String, String>,
+}
+
+/// Rows of a system table that were written, and belong to no table before they are kept.
+#[derive(Debug)]
+pub struct Written {
+    table: &'static str,
+    file: DataFile,
 }
 
 /// A state to return to, where a batch turns out to be held whole.
@@ -63,6 +74,36 @@ impl DatasetChange {
         self.noted.add_batch(table, rows);
     }
 
+    /// The same for many rows, which are written before all have come.
+    ///
+    /// # Errors
+    /// Storage.
+    pub async fn note_rows(&mut self, table: &'static str, rows: RecordBatch) -> Result<()> {
+        self.noted.add_batch(table, rows);
+        if self.noted.waiting(table) >= NOTED_ROWS {
+            let rows = self.noted.take(table)?;
+            let written = self.write_aside(table, rows).await?;
+            self.keep(written);
+        }
+        Ok(())
+    }
+
+    /// Writes rows for a system table that are a part of the release only once they are kept.
+    ///
+    /// # Errors
+    /// Storage; Internal, where the table has no place for it.
+    pub async fn write_aside(&mut self, table: &'static str, rows: Vec<RecordBatch>) -> Result<Written> {
+        let aside = self.books.get_mut(table);
+        let aside =
+            aside.ok_or_else(|| Error::new(ErrorKind::Internal, format!("nothing is written aside for {table}")))?;
+        Ok(Written { table, file: aside.new_file().write(rows).await? })
+    }
+
+    /// Makes rows that were written aside part of the release.
+    pub fn keep(&mut self, written: Written) {
+        self.written.push(written);
+    }
+
     /// Where a feed's incremental source stands so far.
     pub fn cursor(&self, feed_id: &str) -> Option<&str> {
         self.moved.get(feed_id).or_else(|| self.standing.get(feed_id)).map(String::as_str)
@@ -94,7 +135,13 @@ impl Publication<'_> {
     pub async fn change(&mut self, contract: &Arc<Contract>) -> Result<DatasetChange> {
         let data = self.take_working(&TableName::new(TableKind::Data, &contract.name)).await?;
         let history = self.take_working(&TableName::new(TableKind::History, &contract.name)).await?;
+        let mut books = BTreeMap::new();
+        for table in BOOKS {
+            books.insert(table, self.working(&TableName::new(TableKind::System, table)).await?.aside());
+        }
         Ok(DatasetChange {
+            books,
+            written: Vec::new(),
             contract: Arc::clone(contract),
             data,
             history,
@@ -113,6 +160,12 @@ impl Publication<'_> {
             self.touched.insert(change.contract.name.clone());
         }
         self.noted.merge(change.noted);
+        for Written { table, file } in change.written {
+            // Opened when the change began.
+            if let Some(working) = self.tables.get_mut(&TableName::new(TableKind::System, table)) {
+                working.push_fresh(file);
+            }
+        }
         self.manifest.batches.extend(change.batches);
         self.manifest.cursors.extend(change.moved);
         for table in [change.data, change.history] {

@@ -1,5 +1,7 @@
 //! Reading and writing the Parquet files of a table.
 
+mod rewrite;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -24,12 +26,14 @@ use crate::table::{DataFile, FileStats, TableKind, TableName};
 const ROWS_PER_GROUP: usize = 256 * 1024;
 
 /// How the columns of a table are laid out in its files.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Layout {
     /// Text columns whose smallest and largest value each file notes, for finding keys and batches.
     bounded: Vec<String>,
     /// Columns in which nearly every value is another: a dictionary would only cost.
     distinct: Vec<String>,
+    /// Rows of one row group.
+    rows_per_group: usize,
 }
 
 impl Layout {
@@ -44,12 +48,16 @@ impl Layout {
         let single_key = (key.len() == 1).then(|| key[0].as_str());
         let distinct = single_key.into_iter().chain([lineage::ROW_NO, lineage::SOURCE_UPDATED_AT, "raw"]);
         let owned = |name: &str| name.to_owned();
-        Self { bounded: bounded.map(owned).collect(), distinct: distinct.map(owned).collect() }
+        Self {
+            bounded: bounded.map(owned).collect(),
+            distinct: distinct.map(owned).collect(),
+            rows_per_group: ROWS_PER_GROUP,
+        }
     }
 }
 
 /// A place for one new file of a table, so that several can be written side by side.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct NewFile {
     pub(super) store: Store,
     pub(super) table: TableName,
@@ -64,13 +72,25 @@ impl NewFile {
         self.write_from(move || Ok(batches)).await
     }
 
+    /// Writes an older file of the table again, without the rows at some places, which are in order.
+    pub(super) async fn write_without(self, old: DataFile, gone: Vec<usize>) -> Result<DataFile> {
+        let bytes = bytes(&self.store, &self.table, &old).await?;
+        let (schema, layout) = (Arc::clone(&self.schema), self.layout.clone());
+        self.keep(move || rewrite::without(&bytes, &old.stats, &schema, &layout, &gone)).await
+    }
+
     /// Writes the batches that `make` gives, which runs off the async threads as well.
     pub(super) async fn write_from(
         self,
         make: impl FnOnce() -> Result<Vec<RecordBatch>> + Send + 'static,
     ) -> Result<DataFile> {
-        let Self { store, table, path, schema, layout } = self;
-        let (bytes, stats) = blocking(move || encode(&schema, &layout, &make()?)).await?;
+        let (schema, layout) = (Arc::clone(&self.schema), self.layout.clone());
+        self.keep(move || encode(&schema, &layout, &make()?)).await
+    }
+
+    async fn keep(self, make: impl FnOnce() -> Result<(Vec<u8>, FileStats)> + Send + 'static) -> Result<DataFile> {
+        let Self { store, table, path, .. } = self;
+        let (bytes, stats) = blocking(make).await?;
         let file = DataFile { path, size: bytes.len() as u64, rows: stats.num_records, stats };
         store.replace(&format!("{}/{}", table.path(), file.path), bytes).await?;
         Ok(file)
@@ -84,17 +104,21 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
         .map_err(|error| Error::caused(ErrorKind::Internal, "work on a file was interrupted", error))?
 }
 
-fn encode(schema: &SchemaRef, layout: &Layout, batches: &[RecordBatch]) -> Result<(Vec<u8>, FileStats)> {
+fn properties(layout: &Layout) -> WriterProperties {
     // Fresh files are read and written anew for some days before they rest: LZ4 costs a fraction
     // of what Zstandard does, above all in small files (decision 0008).
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::LZ4_RAW)
-        .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
+        .set_max_row_group_row_count(Some(layout.rows_per_group))
         .set_statistics_enabled(EnabledStatistics::Chunk);
     for name in &layout.distinct {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name.as_str()), false);
     }
-    let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties.build()))?;
+    properties.build()
+}
+
+fn encode(schema: &SchemaRef, layout: &Layout, batches: &[RecordBatch]) -> Result<(Vec<u8>, FileStats)> {
+    let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties(layout)))?;
     let mut stats = FileStats::default();
     for batch in batches.iter().filter(|batch| batch.num_rows() > 0) {
         let batch = batch.clone().with_schema(Arc::clone(schema))?;
@@ -165,6 +189,23 @@ pub(super) async fn read(
     columns: Option<&[&str]>,
 ) -> Result<ParquetRecordBatchReader> {
     read_bytes(bytes(store, table, file).await?, columns)
+}
+
+/// Decodes a whole file and counts its rows.
+///
+/// # Errors
+/// Corrupt, where the file is not there; Storage, where it does not decode.
+pub(crate) async fn count_rows(store: &Store, path: &str) -> Result<u64> {
+    let bytes = store.read(path).await?;
+    let bytes = bytes.ok_or_else(|| Error::new(ErrorKind::Corrupt, format!("{path} is not there")))?;
+    blocking(move || {
+        let mut rows = 0;
+        for batch in read_bytes(bytes, None)? {
+            rows += batch?.num_rows() as u64;
+        }
+        Ok(rows)
+    })
+    .await
 }
 
 /// A batch of a file with the columns of today's schema: columns added since are null.

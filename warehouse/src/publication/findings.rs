@@ -3,7 +3,7 @@
 //! A missing reference never holds a row. It is noted when the row is published without its other
 //! side, and cleared in the release that brings the other side or a newer version of the row.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
@@ -11,22 +11,21 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::catalog::MemorySchemaProvider;
 use datafusion::common::TableReference;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::SessionContext;
-use tokio::task::JoinHandle;
+use futures::TryStreamExt;
 
+use super::Publication;
 use super::noted::system_rows;
-use super::{Publication, files};
+use super::references::{Naming, Newcomers, look_up};
 use crate::contract::{self, Contract, Reference};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lineage;
 use crate::release::ParquetTable;
 use crate::session::{CATALOG, Limits};
-use crate::table::{TableKind, TableName};
+use crate::table::{TableKind, TableName, TableVersion};
 
-const FINDING: &str = "finding";
-
-/// What tells one finding from another.
-type FindingKey = (String, String, i64, String, String);
+pub(super) const FINDING: &str = "finding";
 
 impl Publication<'_> {
     /// Notes new findings and clears those that no longer hold.
@@ -39,156 +38,117 @@ impl Publication<'_> {
         }
         // First, so that a finding of a row that was replaced within this release clears as well.
         self.write_noted_of(FINDING).await?;
-        let session = self.settling().await?;
-        let cleared = self.cleared(&session).await?;
-        self.clear(&cleared).await?;
-        for found in self.new_findings(&session).await? {
-            self.noted.add_batch(FINDING, found);
+        self.clear_findings().await?;
+        self.note_missing_sides().await?;
+        self.note_overlaps().await
+    }
+
+    /// What this publication brings to a table of a dataset; `None`: no row.
+    pub(super) fn fresh(&self, kind: TableKind, dataset: &str) -> Option<TableVersion> {
+        let table = self.tables.get(&TableName::new(kind, dataset)).filter(|_| self.touched.contains(dataset))?;
+        Some(table.fresh()).filter(|fresh| fresh.rows() > 0)
+    }
+
+    /// A table as it would be published now.
+    async fn standing(&self, name: TableName) -> Result<Option<TableVersion>> {
+        if let Some(table) = self.tables.get(&name) {
+            return Ok(Some(table.preview()));
+        }
+        match self.manifest.tables.get(&name.path()) {
+            Some(version) => Ok(Some(self.writer.warehouse.table_version(name, *version).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn note_missing_sides(&mut self) -> Result<()> {
+        let datasets = contract::builtin().datasets();
+        let fresh: Vec<(Arc<Contract>, TableVersion)> = datasets
+            .iter()
+            .filter_map(|contract| Some((Arc::clone(contract), self.fresh(TableKind::Data, &contract.name)?)))
+            .collect();
+        let mut standing = BTreeMap::new();
+        for reference in fresh.iter().flat_map(|(contract, _)| &contract.references) {
+            if let Some(version) = self.standing(TableName::new(TableKind::Data, &reference.dataset)).await? {
+                standing.insert(reference.dataset.clone(), version);
+            }
+        }
+        let (store, planner) = (self.writer.warehouse.store().clone(), crate::session::planner()?);
+        let mut newcomers = Newcomers::new(&store, planner, fresh);
+        loop {
+            let namings = newcomers.next().await?;
+            if namings.is_empty() && newcomers.is_done() {
+                return Ok(());
+            }
+            for naming in look_up(&store, namings, &standing).await? {
+                if let Some(found) = self.missing_side(&naming)? {
+                    self.note_rows(FINDING, found).await?;
+                }
+            }
+        }
+    }
+
+    fn missing_side(&self, naming: &Naming) -> Result<Option<RecordBatch>> {
+        let (contract, rows) = (&naming.contract, naming.missing()?);
+        if rows.num_rows() == 0 {
+            return Ok(None);
+        }
+        let reference = naming.reference();
+        let column =
+            |name: &str| super::references::columns(&rows, &[name.to_owned()]).map(|mut column| column.remove(0));
+        let found = Found {
+            key: joined_text(&super::references::columns(&rows, &contract.key)?)?,
+            feed_id: column(lineage::FEED_ID)?,
+            batch_id: column(lineage::BATCH_ID)?,
+            row_no: column(lineage::ROW_NO)?,
+            value: joined_text(&super::references::columns(&rows, &reference.columns)?)?,
+        };
+        self.noted_as(&found, contract, &Remark::of(reference)).map(Some)
+    }
+
+    async fn note_overlaps(&mut self) -> Result<()> {
+        for contract in contract::builtin().datasets() {
+            let Some(sql) = overlapping(contract) else { continue };
+            let Some(fresh) = self.fresh(TableKind::Data, &contract.name) else { continue };
+            let session = self.with_fresh(contract, &fresh).await?;
+            let mut found: SendableRecordBatchStream = session.sql(&sql).await?.execute_stream().await?;
+            while let Some(batch) = found.try_next().await? {
+                if batch.num_rows() > 0 {
+                    let noted = self.noted_as(&Found::of(&batch)?, contract, &OVERLAP)?;
+                    self.note_rows(FINDING, noted).await?;
+                }
+            }
         }
         Ok(())
     }
 
-    /// A session over the release as it would be, in which `fresh.<dataset>` has the current rows
-    /// that it brings and `gone.<dataset>` the versions that it sends to the history.
-    async fn settling(&self) -> Result<SessionContext> {
+    /// A session over the release as it would be, in which `fresh.<dataset>` has the rows it brings.
+    async fn with_fresh(&self, contract: &Contract, fresh: &TableVersion) -> Result<SessionContext> {
         let session = self.session(&Limits::default()).await?;
         let catalog = session.catalog(CATALOG).ok_or_else(|| Error::new(ErrorKind::Internal, "no catalog"))?;
-        for (schema, kind) in [("fresh", TableKind::Data), ("gone", TableKind::History)] {
-            catalog.register_schema(schema, Arc::new(MemorySchemaProvider::new()))?;
-            for dataset in &self.touched {
-                let Some(table) = self.tables.get(&TableName::new(kind, dataset)) else { continue };
-                let rows = ParquetTable::new(&table.fresh(), &table.schema);
-                session.register_table(TableReference::full(CATALOG, schema, dataset.as_str()), Arc::new(rows))?;
-            }
-        }
+        catalog.register_schema("fresh", Arc::new(MemorySchemaProvider::new()))?;
+        let rows = ParquetTable::new(fresh, &contract.table_schema());
+        session.register_table(TableReference::full(CATALOG, "fresh", contract.name.as_str()), Arc::new(rows))?;
         Ok(session)
     }
 
-    fn has_fresh(&self, kind: TableKind, dataset: &str) -> bool {
-        self.touched.contains(dataset)
-            && self.tables.get(&TableName::new(kind, dataset)).is_some_and(|table| table.fresh().rows() > 0)
-    }
-
-    async fn cleared(&self, session: &SessionContext) -> Result<HashSet<FindingKey>> {
-        let mut cleared = HashSet::new();
-        let open = open_rules(session).await?;
-        if open.is_empty() {
-            return Ok(cleared);
-        }
-        let picked = "select f.dataset, f.batch_id, f.row_no, f.rule, f.column_name from system.finding f";
-        let mut asked = Vec::new();
-        for contract in contract::builtin().datasets() {
-            let name = &contract.name;
-            if self.has_fresh(TableKind::History, name) && open.iter().any(|(dataset, _)| dataset == name) {
-                asked.push(format!(
-                    "{picked} left semi join gone.{name} g on f.batch_id = g.batch_id and f.row_no = g.row_no \
-                     where f.dataset = '{name}' and f.cleared_in is null"
-                ));
-            }
-            for reference in &contract.references {
-                if !self.has_fresh(TableKind::Data, &reference.dataset)
-                    || !open.contains(&(name.clone(), reference.name.clone()))
-                {
-                    continue;
-                }
-                let other = joined("o", &reference.dataset_columns);
-                asked.push(format!(
-                    "{picked} left semi join fresh.{} o on f.value = {other} \
-                     where f.dataset = '{name}' and f.rule = '{}' and f.cleared_in is null",
-                    reference.dataset, reference.name
-                ));
-            }
-        }
-        let answers: Vec<_> = asked.iter().map(|sql| ask(session, sql)).collect();
-        for answer in answers {
-            for batch in answered(answer).await? {
-                cleared.extend(keys_of(&batch)?);
-            }
-        }
-        Ok(cleared)
-    }
-
-    /// Sets `cleared_in` where a finding is cleared; only files that hold one are written anew.
-    async fn clear(&mut self, cleared: &HashSet<FindingKey>) -> Result<()> {
-        if cleared.is_empty() {
-            return Ok(());
-        }
-        let release = i64::try_from(self.release_number()).unwrap_or(i64::MAX);
-        let table = self.working(&TableName::new(TableKind::System, FINDING)).await?;
-        for position in 0..table.files.len() {
-            let file = table.files[position].clone();
-            let bounds = files::text_bounds(&file, lineage::BATCH_ID);
-            if bounds.is_some_and(|(low, high)| !cleared.iter().any(|key| (low..=high).contains(&key.1.as_str()))) {
-                continue;
-            }
-            let mut changed = false;
-            let mut batches = Vec::new();
-            for batch in files::read(&table.store, &table.name, &file, None).await? {
-                let batch = files::conform(&batch?, &table.schema)?;
-                let keys = keys_of(&batch)?;
-                let place = batch.schema().index_of("cleared_in")?;
-                let before = batch.column(place).as_primitive::<Int64Type>().clone();
-                let after: Int64Array = keys
-                    .iter()
-                    .enumerate()
-                    .map(|(row, key)| match before.is_valid(row) {
-                        true => Some(before.value(row)),
-                        false => cleared.contains(key).then_some(release),
-                    })
-                    .collect();
-                changed |= after.null_count() != before.null_count();
-                let mut columns = batch.columns().to_vec();
-                columns[place] = Arc::new(after);
-                batches.push(RecordBatch::try_new(batch.schema(), columns)?);
-            }
-            if changed {
-                let file = table.new_file().write(batches).await?;
-                table.replace(position, file);
-            }
-        }
-        Ok(())
-    }
-
-    async fn new_findings(&self, session: &SessionContext) -> Result<Vec<RecordBatch>> {
-        let touched = || {
-            let datasets = contract::builtin().datasets().iter();
-            datasets.filter(|contract| self.has_fresh(TableKind::Data, &contract.name))
-        };
-        let missing = touched().flat_map(|contract| {
-            let ask = |reference| (missing_side(contract, reference), contract, Remark::of(reference));
-            contract.references.iter().map(ask).collect::<Vec<_>>()
-        });
-        let overlaps = touched().filter_map(|contract| Some((overlapping(contract)?, contract, OVERLAP)));
-        let asked: Vec<_> = missing.chain(overlaps).collect();
-        // Side by side: each is small, and most of its time goes into planning.
-        let answers: Vec<_> = asked.iter().map(|(sql, ..)| ask(session, sql)).collect();
-        let mut rows = Vec::new();
-        for ((_, contract, remark), answer) in asked.iter().zip(answers) {
-            for found in answered(answer).await?.iter().filter(|found| found.num_rows() > 0) {
-                rows.push(self.noted_as(found, contract, remark)?);
-            }
-        }
-        Ok(rows)
-    }
-
-    /// Rows of `system.finding` from the key, feed, batch, row number and value of what was found.
-    fn noted_as(&self, found: &RecordBatch, contract: &Contract, remark: &Remark<'_>) -> Result<RecordBatch> {
-        let count = found.num_rows();
-        let text = |column: usize| cast(found.column(column), &DataType::Utf8);
+    /// Rows of `system.finding` from what was found.
+    fn noted_as(&self, found: &Found, contract: &Contract, remark: &Remark<'_>) -> Result<RecordBatch> {
+        let count = found.batch_id.len();
+        let text = |column: &ArrayRef| cast(column, &DataType::Utf8);
         let all = |text: &str| -> ArrayRef { Arc::new(StringArray::new_repeated(text, count)) };
         let release = i64::try_from(self.release_number()).unwrap_or(i64::MAX);
         // An ended row of a snapshot has no line of its own.
         let row_no: Int64Array =
-            found.column(3).as_primitive::<Int64Type>().iter().map(|number| Some(number.unwrap_or(0))).collect();
+            found.row_no.as_primitive::<Int64Type>().iter().map(|number| Some(number.unwrap_or(0))).collect();
         let columns = vec![
             ("dataset", all(&contract.name)),
-            ("key", text(0)?),
-            ("feed_id", text(1)?),
-            ("batch_id", text(2)?),
+            ("key", text(&found.key)?),
+            ("feed_id", text(&found.feed_id)?),
+            ("batch_id", text(&found.batch_id)?),
             ("row_no", Arc::new(row_no) as ArrayRef),
             ("rule", all(remark.rule)),
             ("column_name", all(remark.column)),
-            ("value", text(4)?),
+            ("value", text(&found.value)?),
             ("message_zh", all(remark.message)),
             ("message_en", all(remark.message_en)),
             ("found_in", Arc::new(Int64Array::from(vec![release; count]))),
@@ -197,20 +157,45 @@ impl Publication<'_> {
     }
 }
 
-/// Rows on their way.
-type Answer = JoinHandle<datafusion::error::Result<Vec<RecordBatch>>>;
-
-/// Runs a statement as a task of its own.
-fn ask(session: &SessionContext, sql: &str) -> Answer {
-    let (session, sql) = (session.clone(), sql.to_owned());
-    tokio::spawn(async move { session.sql(&sql).await?.collect().await })
+/// Key, feed, batch, row number and value of what was found.
+struct Found {
+    key: ArrayRef,
+    feed_id: ArrayRef,
+    batch_id: ArrayRef,
+    row_no: ArrayRef,
+    value: ArrayRef,
 }
 
-async fn answered(answer: Answer) -> Result<Vec<RecordBatch>> {
-    let answer = answer
-        .await
-        .map_err(|error| Error::caused(ErrorKind::Internal, "a look-up of references was interrupted", error))?;
-    Ok(answer?)
+impl Found {
+    /// From the columns of a statement, in this order.
+    fn of(batch: &RecordBatch) -> Result<Self> {
+        match batch.columns() {
+            [key, feed_id, batch_id, row_no, value] => Ok(Self {
+                key: Arc::clone(key),
+                feed_id: Arc::clone(feed_id),
+                batch_id: Arc::clone(batch_id),
+                row_no: Arc::clone(row_no),
+                value: Arc::clone(value),
+            }),
+            _ => Err(Error::new(ErrorKind::Internal, "findings come in five columns")),
+        }
+    }
+}
+
+/// Columns as one text, as findings keep values and keys: parts joined by commas, nulls left out.
+pub(super) fn joined_text(columns: &[ArrayRef]) -> Result<ArrayRef> {
+    let texts = columns.iter().map(|column| cast(column, &DataType::Utf8));
+    let texts = texts.collect::<std::result::Result<Vec<_>, _>>()?;
+    if let [only] = texts.as_slice() {
+        return Ok(Arc::clone(only));
+    }
+    let parts: Vec<&StringArray> = texts.iter().map(|text| text.as_string::<i32>()).collect();
+    let rows = parts.first().map_or(0, |part| part.len());
+    let joined = (0..rows).map(|row| {
+        let present: Vec<&str> = parts.iter().filter(|part| part.is_valid(row)).map(|part| part.value(row)).collect();
+        Some(present.join(","))
+    });
+    Ok(Arc::new(joined.collect::<StringArray>()))
 }
 
 struct Remark<'r> {
@@ -234,33 +219,13 @@ const OVERLAP: Remark<'static> = Remark {
     message_en: "its span overlaps another row of the same subject; check the dates",
 };
 
-/// Columns as one text, as findings keep values and keys.
+/// The same in SQL.
 fn joined(alias: &str, columns: &[String]) -> String {
     let columns: Vec<String> = columns.iter().map(|column| format!("cast({alias}.{column} as varchar)")).collect();
     match columns.as_slice() {
         [only] => only.clone(),
         several => format!("concat_ws(',', {})", several.join(", ")),
     }
-}
-
-fn missing_side(contract: &Contract, reference: &Reference) -> String {
-    let present =
-        reference.columns.iter().map(|column| format!("d.{column} is not null")).collect::<Vec<_>>().join(" and ");
-    let on = reference
-        .columns
-        .iter()
-        .zip(&reference.dataset_columns)
-        .map(|(ours, theirs)| format!("d.{ours} = o.{theirs}"))
-        .collect::<Vec<_>>()
-        .join(" and ");
-    let when = reference.when.as_ref().map(|when| format!(" and ({when})")).unwrap_or_default();
-    let rows = format!("select * from fresh.{} d where {present}{when}", contract.name);
-    format!(
-        "select {}, d.feed_id, d.batch_id, d.row_no, {} from ({rows}) d left anti join {} o on {on}",
-        joined("d", &contract.key),
-        joined("d", &reference.columns),
-        reference.dataset
-    )
 }
 
 /// Rows whose span overlaps that of another row with the same key but for its start.
@@ -281,44 +246,4 @@ fn overlapping(contract: &Contract) -> Option<String> {
         key = joined("d", &contract.key),
         name = contract.name,
     ))
-}
-
-/// The datasets and rules with open findings.
-async fn open_rules(session: &SessionContext) -> Result<HashSet<(String, String)>> {
-    let sql = "select distinct dataset, rule from system.finding where cleared_in is null";
-    let mut open = HashSet::new();
-    for batch in session.sql(sql).await?.collect().await? {
-        let (dataset, rule) = (as_text(batch.column(0))?, as_text(batch.column(1))?);
-        open.extend((0..batch.num_rows()).map(|row| (dataset.value(row).to_owned(), rule.value(row).to_owned())));
-    }
-    Ok(open)
-}
-
-fn keys_of(batch: &RecordBatch) -> Result<Vec<FindingKey>> {
-    let text = |name: &str| {
-        let column = batch
-            .column_by_name(name)
-            .ok_or_else(|| Error::new(ErrorKind::Internal, format!("findings lack {name}")))?;
-        as_text(column)
-    };
-    let (dataset, batch_id, rule, column) = (text("dataset")?, text("batch_id")?, text("rule")?, text("column_name")?);
-    let numbers = batch
-        .column_by_name("row_no")
-        .ok_or_else(|| Error::new(ErrorKind::Internal, "findings lack row_no"))?
-        .as_primitive::<Int64Type>();
-    Ok((0..batch.num_rows())
-        .map(|row| {
-            (
-                dataset.value(row).to_owned(),
-                batch_id.value(row).to_owned(),
-                numbers.value(row),
-                rule.value(row).to_owned(),
-                column.value(row).to_owned(),
-            )
-        })
-        .collect())
-}
-
-fn as_text(column: &datafusion::arrow::array::ArrayRef) -> Result<StringArray> {
-    Ok(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())
 }

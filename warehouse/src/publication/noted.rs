@@ -34,6 +34,11 @@ impl Noted {
         }
     }
 
+    /// How many rows of a table came in columns and wait to be written.
+    pub(super) fn waiting(&self, table: &str) -> usize {
+        self.tables.get(table).map_or(0, |noted| noted.batches.iter().map(RecordBatch::num_rows).sum())
+    }
+
     pub(super) fn replace(&mut self, table: &str, rows: Vec<LiveRow>) {
         self.tables.insert(table.to_owned(), Rows { rows, batches: Vec::new() });
     }

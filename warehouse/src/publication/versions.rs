@@ -4,6 +4,7 @@
 //! rows are held in memory; of the table only the files that hold their keys are read, and only
 //! the files with a replaced row are written anew.
 
+mod arriving;
 mod contest;
 mod existing;
 mod receipt;
@@ -11,18 +12,19 @@ mod receipt;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, UInt32Array};
-use datafusion::arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
+use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, StringArray, UInt32Array};
+use datafusion::arrow::compute::{concat_batches, take_record_batch};
 use datafusion::arrow::datatypes::SchemaRef;
-use futures::FutureExt;
-use futures::future::{OptionFuture, try_join_all, try_join3};
+use futures::future::{try_join_all, try_join3};
+use futures::{StreamExt, TryStreamExt, stream};
 use hashbrown::HashTable;
 
+use arriving::Arriving;
 use contest::Contest;
 use existing::Existing;
 
+use super::DatasetChange;
 use super::arrivals::{Arrival, Upserted};
-use super::{DatasetChange, files};
 use crate::contract::Contract;
 use crate::error::Result;
 use crate::lineage;
@@ -63,27 +65,20 @@ impl DatasetChange {
             let Some(position) = data.files.iter().position(|file| file.path == path) else { continue };
             let old = data.files[position].clone();
             let new = (rows.len() as u64 != old.rows).then(|| data.new_file());
-            let (store, table) = (data.store.clone(), data.name.clone());
             rewritten.push(async move {
                 let Some(new) = new else { return Ok((path, None)) };
-                let bytes = files::bytes(&store, &table, &old).await?;
-                let schema = Arc::clone(&new.schema);
-                let file = new.write_from(move || without(bytes, &schema, &rows)).await?;
-                Ok::<_, crate::Error>((path, Some(file)))
+                Ok::<_, crate::Error>((path, Some(new.write_without(old, rows).await?)))
             });
         }
-        let current = (current.num_rows() > 0).then(|| data.new_file().write(vec![current]));
+        // A few at a time: each holds a file in memory, and there may be hundreds.
+        let rewritten = stream::iter(rewritten).buffered(FILES_AT_ONCE).try_collect::<Vec<_>>();
+        let current: Vec<_> = pieces(&current).map(|piece| data.new_file().write(vec![piece])).collect();
         let history: Vec<_> = history
             .into_iter()
             .filter(|batch| batch.num_rows() > 0)
             .map(|batch| versions.new_file().write(vec![batch]))
             .collect();
-        let (rewritten, current, history) = try_join3(
-            try_join_all(rewritten),
-            OptionFuture::from(current).map(Option::transpose),
-            try_join_all(history),
-        )
-        .await?;
+        let (rewritten, current, history) = try_join3(rewritten, try_join_all(current), try_join_all(history)).await?;
         for (path, file) in rewritten {
             let Some(position) = data.files.iter().position(|file| file.path == path) else { continue };
             match file {
@@ -97,21 +92,17 @@ impl DatasetChange {
     }
 }
 
-/// The rows of a file but for those at some places, which are in order.
-fn without(bytes: bytes::Bytes, schema: &SchemaRef, gone: &[usize]) -> Result<Vec<RecordBatch>> {
-    let mut kept = Vec::new();
-    let mut offset = 0;
-    let mut gone = gone.iter().copied().peekable();
-    for batch in files::read_bytes(bytes, None)? {
-        let batch = files::conform(&batch?, schema)?;
-        let mut keep = vec![true; batch.num_rows()];
-        while let Some(row) = gone.next_if(|row| *row < offset + batch.num_rows()) {
-            keep[row - offset] = false;
-        }
-        offset += batch.num_rows();
-        kept.push(filter_record_batch(&batch, &BooleanArray::from(keep))?);
-    }
-    Ok(kept)
+/// Files read or written side by side.
+const FILES_AT_ONCE: usize = 4;
+/// Rows that are worth a file of their own, so that several cores can encode them.
+const ROWS_PER_PIECE: usize = 128 * 1024;
+
+/// Rows in pieces that are encoded side by side, as many as there are cores; none where there is no row.
+fn pieces(rows: &RecordBatch) -> impl Iterator<Item = RecordBatch> {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let count = (rows.num_rows() / ROWS_PER_PIECE).clamp(1, cores);
+    let length = rows.num_rows().div_ceil(count).max(1);
+    (0..rows.num_rows()).step_by(length).map(move |start| rows.slice(start, length.min(rows.num_rows() - start)))
 }
 
 /// The rows of all arrivals, with their keys numbered.
@@ -131,6 +122,8 @@ pub(super) struct Incoming {
     hasher: ahash::RandomState,
     /// Clock of each row, microseconds.
     pub(super) clock: Vec<i64>,
+    /// For passing over what holds none of the keys.
+    pub(super) arriving: Option<Arc<Arriving>>,
 }
 
 impl Incoming {
@@ -165,7 +158,20 @@ impl Incoming {
             key.push(number);
         }
         let clock = clocks(&rows)?;
-        Ok(Self { keys: first_row.len(), arrival, key, encoder, numbers, bytes, first_row, hasher, clock, rows })
+        let arriving = Arriving::new(contract, &rows).map(Arc::new);
+        Ok(Self {
+            arriving,
+            keys: first_row.len(),
+            arrival,
+            key,
+            encoder,
+            numbers,
+            bytes,
+            first_row,
+            hasher,
+            clock,
+            rows,
+        })
     }
 
     /// The number of a key among the arrivals.

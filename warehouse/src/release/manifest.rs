@@ -57,14 +57,26 @@ impl Manifest {
     pub(crate) async fn create(&self, store: &Store) -> Result<()> {
         let bytes = serde_json::to_vec_pretty(self)?;
         if store.create(&path(self.release), bytes).await? {
-            // Only a hint for finding the newest release quickly; readers look further from it.
-            store.replace(HINT, self.release.to_string().into_bytes()).await
+            // Only a hint for finding the newest release quickly; readers look further from it. The release
+            // is there, whether or not the hint can be written.
+            if let Err(error) = Self::hint(store, self.release).await {
+                tracing::warn!(release = self.release, %error, "the hint at the newest release could not be written");
+            }
+            Ok(())
+        } else if Self::read(store, self.release).await?.as_ref() == Some(self) {
+            // The answer to the try that created it was lost on its way, and another try was refused.
+            Ok(())
         } else {
             Err(Error::new(
                 ErrorKind::Busy,
                 format!("release {} exists already: is there a second writer?", self.release),
             ))
         }
+    }
+
+    /// Writes the hint at the newest release.
+    pub(crate) async fn hint(store: &Store, release: u64) -> Result<()> {
+        store.replace(HINT, release.to_string().into_bytes()).await
     }
 
     /// Number of the newest release; 0 if there is none.

@@ -101,7 +101,7 @@ impl TableProvider for ParquetTable {
 }
 
 /// The schema readers see: text in Arrow's view layout, which the engine joins and groups faster.
-pub(super) fn readable(schema: &SchemaRef) -> SchemaRef {
+pub(crate) fn readable(schema: &SchemaRef) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| match field.data_type() {
         DataType::Utf8 => Field::new(field.name(), DataType::Utf8View, field.is_nullable()),
         _ => field.as_ref().clone(),

@@ -6,8 +6,10 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use datafusion::object_store::local::LocalFileSystem;
 use datafusion::object_store::path::Path;
 use datafusion::object_store::{
@@ -16,12 +18,13 @@ use datafusion::object_store::{
 };
 use futures::stream::BoxStream;
 
-use crate::error::Result;
+use super::{Stored, Syncs};
 
 /// The file system from its root, with every object synced, and its folder too, before it is seen.
 #[derive(Debug)]
 pub(super) struct DurableFolder {
     files: LocalFileSystem,
+    syncs: Syncs,
 }
 
 /// Tells apart the unfinished files of one process; `object_store` hides names that end in `#digits`.
@@ -29,8 +32,8 @@ static UNFINISHED: AtomicU64 = AtomicU64::new(0);
 
 impl DurableFolder {
     /// The store whose root is `/`.
-    pub(super) fn at_root() -> Result<Self> {
-        Ok(Self { files: LocalFileSystem::new() })
+    pub(super) fn at_root(syncs: Syncs) -> Self {
+        Self { files: LocalFileSystem::new(), syncs }
     }
 
     fn file(&self, location: &Path) -> StoreResult<PathBuf> {
@@ -47,10 +50,10 @@ impl fmt::Display for DurableFolder {
 #[async_trait]
 impl ObjectStore for DurableFolder {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> StoreResult<PutResult> {
-        let target = self.file(location)?;
+        let (target, syncs) = (self.file(location)?, self.syncs.clone());
         match opts.mode {
-            PutMode::Overwrite => blocking(move || write_file(&target, &payload, Replace::Allowed)).await,
-            PutMode::Create => blocking(move || write_file(&target, &payload, Replace::Refused)).await,
+            PutMode::Overwrite => blocking(move || write_file(&syncs, &target, &payload, Replace::Allowed)).await,
+            PutMode::Create => blocking(move || write_file(&syncs, &target, &payload, Replace::Refused)).await,
             PutMode::Update(_) => self.files.put_opts(location, payload, opts).await,
         }
     }
@@ -60,8 +63,12 @@ impl ObjectStore for DurableFolder {
         location: &Path,
         opts: PutMultipartOptions,
     ) -> StoreResult<Box<dyn MultipartUpload>> {
+        let target = self.file(location)?;
+        let folder = target.clone();
+        let syncs = self.syncs.clone();
+        blocking(move || folders_of(&syncs, &folder)).await?;
         let upload = self.files.put_multipart_opts(location, opts).await?;
-        Ok(Box::new(SyncedUpload { upload, target: self.file(location)? }))
+        Ok(Box::new(SyncedUpload { upload, target, syncs: self.syncs.clone() }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
@@ -85,16 +92,21 @@ impl ObjectStore for DurableFolder {
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> StoreResult<()> {
+        let (target, syncs) = (self.file(to)?, self.syncs.clone());
+        let folder = target.clone();
+        blocking(move || folders_of(&syncs, &folder)).await?;
         self.files.copy_opts(from, to, options).await?;
-        let target = self.file(to)?;
-        blocking(move || sync_file(&target)).await
+        let syncs = self.syncs.clone();
+        blocking(move || sync_file(&syncs, &target)).await
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> StoreResult<()> {
         let (source, target) = (self.file(from)?, self.file(to)?);
-        blocking(move || sync_file(&source)).await?;
+        let (old, new, syncs) = (source.clone(), target.clone(), self.syncs.clone());
+        blocking(move || sync_file(&syncs, &old).and_then(|()| folders_of(&syncs, &new))).await?;
         self.files.rename_opts(from, to, options).await?;
-        blocking(move || sync_folder_of(&target)).await
+        let syncs = self.syncs.clone();
+        blocking(move || sync_folder_of(&syncs, &target).and_then(|()| sync_folder_of(&syncs, &source))).await
     }
 }
 
@@ -102,6 +114,7 @@ impl ObjectStore for DurableFolder {
 struct SyncedUpload {
     upload: Box<dyn MultipartUpload>,
     target: PathBuf,
+    syncs: Syncs,
 }
 
 #[async_trait]
@@ -112,8 +125,8 @@ impl MultipartUpload for SyncedUpload {
 
     async fn complete(&mut self) -> StoreResult<PutResult> {
         let result = self.upload.complete().await?;
-        let target = self.target.clone();
-        blocking(move || sync_file(&target)).await?;
+        let (target, syncs) = (self.target.clone(), self.syncs.clone());
+        blocking(move || sync_file(&syncs, &target)).await?;
         Ok(result)
     }
 
@@ -129,12 +142,8 @@ enum Replace {
 }
 
 /// Writes beside the target, syncs, then makes it visible in one step and syncs the folder.
-fn write_file(target: &FsPath, payload: &PutPayload, replace: Replace) -> StoreResult<PutResult> {
-    if let Some(folder) = target.parent()
-        && !folder.exists()
-    {
-        create_folders(folder).map_err(|error| failed(folder, error))?;
-    }
+fn write_file(syncs: &Syncs, target: &FsPath, payload: &PutPayload, replace: Replace) -> StoreResult<PutResult> {
+    folders_of(syncs, target)?;
     let number = UNFINISHED.fetch_add(1, Ordering::Relaxed);
     let mut name = target.as_os_str().to_owned();
     name.push(format!("#{}{number:06}", std::process::id()));
@@ -144,7 +153,7 @@ fn write_file(target: &FsPath, payload: &PutPayload, replace: Replace) -> StoreR
         for part in payload {
             file.write_all(part)?;
         }
-        file.sync_all()?;
+        syncs.file(&file)?;
         match replace {
             Replace::Allowed => fs::rename(&unfinished, target),
             Replace::Refused => fs::hard_link(&unfinished, target).and_then(|()| fs::remove_file(&unfinished)),
@@ -160,39 +169,96 @@ fn write_file(target: &FsPath, payload: &PutPayload, replace: Replace) -> StoreR
             _ => failed(target, error),
         });
     }
-    sync_folder_of(target)?;
+    sync_folder_of(syncs, target)?;
     Ok(PutResult { e_tag: None, version: None })
+}
+
+/// The folders of a file, created and synced where they are missing.
+fn folders_of(syncs: &Syncs, file: &FsPath) -> StoreResult<()> {
+    match file.parent() {
+        Some(folder) => syncs.create_folders(folder).map_err(|error| failed(folder, error)),
+        None => Ok(()),
+    }
 }
 
 /// Creates missing folders and syncs each parent, so that the new names survive a power cut.
 pub fn create_folders(folder: &FsPath) -> std::io::Result<()> {
-    if folder.exists() {
-        return Ok(());
-    }
-    if let Some(parent) = folder.parent() {
-        create_folders(parent)?;
-        match fs::create_dir(folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
-            _ => File::open(parent)?.sync_all()?,
+    Syncs::default().create_folders(folder)
+}
+
+/// Unfinished files below a folder: ours end in `#` and digits or in `.unfinished`.
+pub(super) fn leftovers(
+    root: &FsPath,
+    folder: &FsPath,
+    untouched_since: SystemTime,
+    found: &mut Vec<Stored>,
+) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        if kind.is_dir() {
+            leftovers(root, &path, untouched_since, found)?;
+        } else if kind.is_file() && is_unfinished(&entry.file_name().to_string_lossy()) {
+            // It may have been finished, and so renamed, just now.
+            let Ok(file) = entry.metadata() else { continue };
+            if file.modified()? < untouched_since {
+                let below = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
+                let written = DateTime::<Utc>::from(file.modified()?).timestamp_micros();
+                found.push(Stored { path: below, size_bytes: file.len(), written_us: written });
+            }
         }
     }
     Ok(())
 }
 
-fn sync_file(file: &FsPath) -> StoreResult<()> {
-    File::open(file).and_then(|opened| opened.sync_all()).map_err(|error| failed(file, error))?;
-    sync_folder_of(file)
+fn is_unfinished(name: &str) -> bool {
+    let numbered = name
+        .rsplit_once('#')
+        .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+    numbered || name.ends_with(".unfinished")
 }
 
-fn sync_folder_of(file: &FsPath) -> StoreResult<()> {
+fn sync_file(syncs: &Syncs, file: &FsPath) -> StoreResult<()> {
+    File::open(file).and_then(|opened| syncs.file(&opened)).map_err(|error| failed(file, error))?;
+    sync_folder_of(syncs, file)
+}
+
+fn sync_folder_of(syncs: &Syncs, file: &FsPath) -> StoreResult<()> {
     match file.parent() {
-        Some(folder) => File::open(folder).and_then(|opened| opened.sync_all()).map_err(|error| failed(folder, error)),
+        Some(folder) => syncs.folder(folder).map_err(|error| failed(folder, error)),
         None => Ok(()),
     }
 }
 
 fn failed(path: &FsPath, error: std::io::Error) -> StoreError {
-    StoreError::Generic { store: "folder", source: format!("{}: {error}", path.display()).into() }
+    let advice = crate::error::advice(error.kind()).map(|advice| format!("; {advice}")).unwrap_or_default();
+    StoreError::Generic { store: "folder", source: format!("{}: {error}{advice}", path.display()).into() }
+}
+
+/// Whether a folder is one that can be written to durably: a file can be linked under a second name, linking
+/// to a name that is taken is refused, and files and folders can be synced.
+pub(super) fn probe(folder: &FsPath) -> std::io::Result<()> {
+    let number = UNFINISHED.fetch_add(1, Ordering::Relaxed);
+    // Named like an unfinished file: what a crash leaves of it is removed like one.
+    let name = |what: &str| folder.join(format!(".probe-{what}#{}{number:06}", std::process::id()));
+    let (first, second) = (name("1"), name("2"));
+    let probed = (|| {
+        let mut file = File::create(&first)?;
+        file.write_all(b"probe")?;
+        file.sync_all()?;
+        fs::hard_link(&first, &second)?;
+        match fs::hard_link(&first, &second) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+            Ok(()) => return Err(std::io::Error::other("a name that is taken was given again")),
+        }
+        File::open(folder)?.sync_all()
+    })();
+    for file in [first, second] {
+        // What was not made cannot be removed; the first error is the one that matters.
+        let _ = fs::remove_file(file);
+    }
+    probed
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> StoreResult<T> + Send + 'static) -> StoreResult<T> {

@@ -1,11 +1,14 @@
-//! The writer's lease: an operating-system lock that dies with its process.
+//! The writer's lease: on a folder an operating-system lock, in a bucket an object with a number that grows.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Read;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+mod bucket;
+mod folder;
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use bucket::BucketLease;
+use folder::FolderLease;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Store;
@@ -27,73 +30,69 @@ pub struct Holder {
 
 /// The lease itself; dropping it lets the next writer in.
 #[derive(Debug)]
-pub struct Lease {
-    _locked: File,
-    holder_file: PathBuf,
-}
+pub struct Lease(Kind);
 
-const LOCK: &str = "writer.lock";
-const HOLDER: &str = "writer.json";
+#[derive(Debug)]
+enum Kind {
+    /// Held for being dropped.
+    Folder {
+        _lock: FolderLease,
+    },
+    Bucket(BucketLease),
+}
 
 impl Lease {
     pub(super) async fn take(store: &Store, holder: &Holder, wait: Duration) -> Result<Self> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(store.path().join(LOCK))?;
-        let deadline = Instant::now() + wait;
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-                Err(TryLockError::WouldBlock) => return Err(busy(store)),
-                Err(TryLockError::Error(error)) => return Err(error.into()),
-            }
-        }
-        let holder_file = store.path().join(HOLDER);
-        write_private(&holder_file, &serde_json::to_vec(holder)?)?;
-        Ok(Self { _locked: file, holder_file })
+        Ok(Self(match store.in_bucket() {
+            Some(bucket) => Kind::Bucket(BucketLease::take(store, bucket, holder, wait).await?),
+            None => Kind::Folder { _lock: FolderLease::take(store, holder, wait).await? },
+        }))
     }
 
     pub(super) fn holder(store: &Store) -> Result<Option<Holder>> {
-        let file = match File::open(store.path().join(LOCK)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        match file.try_lock_shared() {
-            Ok(()) => Ok(None),
-            Err(TryLockError::WouldBlock) => Ok(read_holder(store)),
-            Err(TryLockError::Error(error)) => Err(error.into()),
+        match store.in_bucket() {
+            Some(bucket) => BucketLease::holder(bucket),
+            None => FolderLease::holder(store),
+        }
+    }
+
+    /// The number of this lease, which grows from writer to writer; none where no other can take it while
+    /// its holder lives. Names of data files carry it, so that a writer that lost its lease and does not
+    /// know overwrites nothing.
+    pub(crate) fn fence(&self) -> Option<u64> {
+        match &self.0 {
+            Kind::Folder { .. } => None,
+            Kind::Bucket(lease) => Some(lease.fence()),
+        }
+    }
+
+    /// Whether its last holder did not give it back, and may still believe that it writes.
+    pub(crate) fn is_taken_over(&self) -> bool {
+        match &self.0 {
+            Kind::Folder { .. } => false,
+            Kind::Bucket(lease) => lease.is_taken_over(),
+        }
+    }
+
+    /// Shows no sign of life any more.
+    #[cfg(test)]
+    pub(crate) fn stand_still(&self) {
+        if let Kind::Bucket(lease) = &self.0 {
+            lease.stand_still();
+        }
+    }
+
+    /// Sees that it is still ours, just before what makes a release visible.
+    pub(crate) async fn confirm(&self) -> Result<()> {
+        match &self.0 {
+            Kind::Folder { .. } => Ok(()),
+            Kind::Bucket(lease) => lease.confirm().await,
         }
     }
 }
 
-impl Drop for Lease {
-    fn drop(&mut self) {
-        // The lock is what counts; a holder file left behind is ignored once the lock is free.
-        let _ = std::fs::remove_file(&self.holder_file);
-    }
-}
-
-fn read_holder(store: &Store) -> Option<Holder> {
-    let mut text = String::new();
-    File::open(store.path().join(HOLDER)).ok()?.read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
-}
-
-fn busy(store: &Store) -> Error {
-    let who = read_holder(store)
-        .map_or("another process".to_owned(), |holder| format!("{} (process {})", holder.what, holder.process));
+fn busy(holder: Option<Holder>) -> Error {
+    let who =
+        holder.map_or("another process".to_owned(), |holder| format!("{} (process {})", holder.what, holder.process));
     Error::new(ErrorKind::Busy, format!("the warehouse is being written by {who}; wait for it to finish or stop it"))
-}
-
-/// The holder file carries a secret: only its owner may read it.
-fn write_private(path: &std::path::Path, bytes: &[u8]) -> Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    // A file left by a crashed holder may belong to another user: replace, never reuse.
-    let _ = std::fs::remove_file(path);
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    Ok(())
 }

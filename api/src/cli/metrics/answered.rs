@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::output::{Report, shown};
+use crate::output::{Report, flat, shown};
 
 /// Cells: what they are about above, what is to be known about them below.
 pub(super) fn value(answer: Map<String, Value>) -> Report {
@@ -11,7 +11,7 @@ pub(super) fn value(answer: Map<String, Value>) -> Report {
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-        .filter_map(|row| row.as_object().cloned())
+        .filter_map(|row| row.as_object().map(flat))
         .collect();
     let mut notes = Vec::new();
     if let Some(count) = answer.get("without_rule").and_then(Value::as_i64).filter(|count| *count > 0) {

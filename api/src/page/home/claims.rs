@@ -4,7 +4,7 @@ use anze_queries::Dimension;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
-use crate::page::answer::{Answer, Part, Viewer, gap, missing, name, rows, standing};
+use crate::page::answer::{Answer, Part, Viewer, gap, is_compared, missing, name, rows, standing};
 use crate::page::figure;
 
 pub(super) fn section(answer: &Part, dimension: &str, viewer: Viewer) -> Markup {
@@ -39,6 +39,7 @@ fn table(answer: &Answer, dimension: &str, viewer: Viewer) -> Markup {
                     th.number scope="col" { (lang.pick("九成（天）", "90 % (days)")) }
                     th.number scope="col" { (lang.pick("30 天内赔付", "Paid in 30 days")) }
                     th.number scope="col" { (lang.pick("已赔 / 案件（件）", "Paid / claims")) }
+                    @if is_compared(answer) { th.number scope="col" { (lang.pick("上年同期（天）", "A year before (days)")) } }
                     @if viewer.evidence { th.number scope="col" { (lang.pick("未赔", "Open")) } }
                 } }
                 tbody {
@@ -50,6 +51,7 @@ fn table(answer: &Answer, dimension: &str, viewer: Viewer) -> Markup {
                             td.number { (figure::exact(row.get("p90"))) }
                             td.number { (share(row, "within_30")) }
                             td.number { (figure::exact(row.get("numerator"))) " / " (figure::exact(row.get("denominator"))) }
+                            @if is_compared(answer) { td.number { (figure::since("plain", row, lang)) } }
                             @if viewer.evidence { td.number { (gap(answer, row, dimension, lang)) } }
                         }
                     }

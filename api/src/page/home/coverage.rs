@@ -3,7 +3,9 @@
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
-use crate::page::answer::{Answer, Part, Viewer, gap, gap_address, missing, ratio_cells, rows, standing, text, unit};
+use crate::page::answer::{
+    Answer, Part, Viewer, gap, gap_address, is_compared, missing, ratio_cells, rows, standing, text, unit,
+};
 use crate::page::chart::{self, Axis, Point};
 use crate::page::figure;
 
@@ -51,6 +53,12 @@ fn headline(answer: &Answer, row: &Map<String, Value>, viewer: Viewer) -> Markup
                 @if viewer.evidence {
                     " · " a href=(gap_address(answer, None).to(lang)) { (lang.pick("未投保清单", "the uninsured")) }
                 }
+            }
+            @if is_compared(answer) {
+                span.made { (lang.pick("上年同期", "a year before")) " " (figure::since(unit(answer), row, lang)) }
+            }
+            @if let (true, Some(province)) = (viewer.limited, row.get("province").and_then(Value::as_object)) {
+                span.made { (lang.pick("全省", "the province")) " " (figure::value(unit(answer), province, lang)) }
             }
         }
     }
@@ -100,12 +108,14 @@ fn cities(answer: &Answer, viewer: Viewer) -> Markup {
                     th scope="col" { (lang.pick("设区市", "City")) }
                     th.number scope="col" { (lang.pick("覆盖率", "Rate")) }
                     th.drawn scope="col" { (lang.pick("已投保 / 名册（家）", "Insured / roster (units)")) }
+                    @if is_compared(answer) { th.number scope="col" { (lang.pick("上年同期", "A year before")) } }
                     @if viewer.evidence { th.number scope="col" { (lang.pick("未投保", "Gap")) } }
                 } }
                 tbody {
                     @for row in rows(answer) {
                         tr {
                             (ratio_cells(answer, row, "city", AXIS, lang))
+                            @if is_compared(answer) { td.number { (figure::since(unit(answer), row, lang)) } }
                             @if viewer.evidence { td.number { (gap(answer, row, "city", lang)) } }
                         }
                     }

@@ -2,8 +2,11 @@
 
 use maud::{Markup, html};
 
-use crate::page::answer::{Answer, Part, Viewer, gap_address, missing, ratio_cells, rows, standing, text};
+use crate::page::answer::{
+    Answer, Part, Viewer, gap_address, is_compared, missing, ratio_cells, rows, standing, text, unit,
+};
 use crate::page::chart::Axis;
+use crate::page::figure;
 
 /// 应急〔2025〕27号: at most 21 % of collected premium; Zhejiang has no floor.
 const AXIS: Axis = Axis { full: 0.3, mark: Some(0.21) };
@@ -40,12 +43,14 @@ fn table(answer: &Answer, viewer: Viewer) -> Markup {
                     th scope="col" { (lang.pick("保险机构", "Insurer")) }
                     th.number scope="col" { (lang.pick("投入率", "Ratio")) }
                     th.drawn scope="col" { (lang.pick("合规支出 / 实收保费（元）", "Compliant spend / collected (CNY)")) }
+                    @if is_compared(answer) { th.number scope="col" { (lang.pick("上年同期", "A year before")) } }
                     @if viewer.evidence { th.number scope="col" { (lang.pick("台账", "Ledger")) } }
                 } }
                 tbody {
                     @for row in rows(answer) {
                         tr {
                             (ratio_cells(answer, row, "insurer", AXIS, lang))
+                            @if is_compared(answer) { td.number { (figure::since(unit(answer), row, lang)) } }
                             @if viewer.evidence {
                                 td.number {
                                     @if let Some(insurer) = text(row, "insurer") {

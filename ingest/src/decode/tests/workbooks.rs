@@ -214,6 +214,32 @@ fn a_workbook_is_told_by_content_inside_an_archive_too() {
     assert_eq!(refusal("agency", XLSX, HTML).rule, Rule::WrongFormat);
 }
 
+#[test]
+fn a_workbook_with_too_many_shared_texts_is_refused_and_told_what_to_do() {
+    let small = agencies(vec![good()]).bytes();
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let mut archive = zip::ZipArchive::new(Cursor::new(small)).unwrap();
+    for index in 0..archive.len() {
+        let part = archive.by_index(index).unwrap();
+        if part.name().unwrap() != "xl/sharedStrings.xml" {
+            writer.raw_copy_file(part).unwrap();
+        }
+    }
+    let options = zip::write::SimpleFileOptions::default().compression_level(Some(1));
+    writer.start_file("xl/sharedStrings.xml", options).unwrap();
+    // 64 bytes a text, 16,384 texts a piece: 193 pieces are 193 MiB, one more than is read.
+    let piece = format!("<si><t>{}</t></si>", "企".repeat(15) + "###").repeat(16 * 1024);
+    assert_eq!(piece.len(), 1 << 20);
+    for _ in 0..193 {
+        std::io::Write::write_all(&mut writer, piece.as_bytes()).unwrap();
+    }
+    let refused = refusal("agency", XLSX, &writer.finish().unwrap().into_inner());
+    assert_eq!(refused.rule, Rule::UnpacksTooFar);
+    let en = "the shared texts of the workbook are over 192 MiB; send several files, or CSV";
+    assert_eq!(refused.message.en, en);
+    assert_eq!(refused.message.zh, "工作簿的共享文本超过 192 MiB，无法在有限内存中读取；请分成多个文件或改报 CSV");
+}
+
 const HTML: &[u8] = b"<html><table><tr><td>uscc</td></tr></table></html>";
 
 #[test]

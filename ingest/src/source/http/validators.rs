@@ -4,8 +4,6 @@
 //! One small file a feed below `live/`. It is used only while the bytes lie landed, so it may be
 //! written before they land, and losing it costs a fetch.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -77,7 +75,7 @@ impl Validators {
         self.has_changed = true;
     }
 
-    /// Writes what has changed, synced.
+    /// Writes what has changed; not synced, for a file that a power cut empties is as good as none.
     ///
     /// # Errors
     /// Warehouse.
@@ -91,9 +89,7 @@ impl Validators {
         // Two slots of a feed may be fetched at once; each writes a whole file of its own.
         let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
         let unfinished = self.path.with_extension(format!("{number}.unfinished"));
-        let mut file = File::create(&unfinished)?;
-        file.write_all(&serde_json::to_vec(&self.known)?)?;
-        file.sync_all()?;
+        std::fs::write(&unfinished, serde_json::to_vec(&self.known)?)?;
         std::fs::rename(&unfinished, &self.path)?;
         Ok(())
     }

@@ -3,16 +3,22 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use datafusion::arrow::array::{RecordBatch, StringArray, UInt32Array};
+use datafusion::arrow::array::{RecordBatch, UInt32Array};
 use datafusion::arrow::compute::{concat_batches, take_record_batch};
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::parquet::arrow::ProjectionMask;
+use datafusion::parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+};
+use datafusion::parquet::file::metadata::RowGroupMetaData;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Incoming, clocks};
-use crate::contract::Contract;
+use super::arriving::{Arriving, candidates};
+use super::{FILES_AT_ONCE, Incoming, clocks};
 use crate::error::Result;
 use crate::lineage;
-use crate::publication::{DatasetChange, files};
+use crate::publication::DatasetChange;
+use crate::publication::files::{self, conform};
 use crate::release::VERSION_STATE;
 use crate::store::Store;
 use crate::table::{DataFile, TableName};
@@ -38,8 +44,7 @@ pub(in crate::publication) struct Existing {
 impl DatasetChange {
     pub(super) async fn existing(&self, incoming: &Arc<Incoming>) -> Result<Existing> {
         let table = &self.data;
-        let bounds = incoming.text_bounds(&self.contract);
-        let misses = |file: &DataFile| bounds.as_ref().is_some_and(|bounds| bounds.misses(file));
+        let misses = |file: &DataFile| incoming.arriving.as_ref().is_some_and(|arriving| misses(arriving, file));
         let mut looks = Vec::new();
         for (number, file) in table.files.iter().enumerate().filter(|(_, file)| !misses(file)) {
             looks.push(look(
@@ -106,9 +111,6 @@ impl DatasetChange {
     }
 }
 
-/// Files looked into side by side.
-const FILES_AT_ONCE: usize = 4;
-
 /// What a file holds of the arriving keys.
 struct Matches {
     /// Places in the file with the number of the key, in order of place.
@@ -130,66 +132,99 @@ async fn look(
     Ok((number, files::blocking(move || matching(bytes, &schema, &incoming)).await?))
 }
 
-/// Looks for arriving keys in a file: first at the key columns alone, and at whole rows only where
-/// one of them stands.
+/// Looks for arriving keys in a file: first at the key columns alone, where the bounds of a row group allow
+/// one of them, and at whole rows only where one stands.
 fn matching(bytes: Bytes, schema: &SchemaRef, incoming: &Incoming) -> Result<Matches> {
-    let columns: Vec<&str> = incoming.encoder.columns.iter().map(String::as_str).collect();
+    let metadata = ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new())?;
+    let columns = incoming.encoder.columns.iter().map(String::as_str);
+    let keys = ProjectionMask::columns(metadata.parquet_schema(), columns);
+    let reader = |group: usize| {
+        ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), metadata.clone())
+            .with_row_groups(vec![group])
+            .with_batch_size(64 * 1024)
+    };
     let mut found = Matches { places: Vec::new(), rows: Vec::new() };
-    let mut offset = 0;
-    for batch in files::read_bytes(bytes.clone(), Some(&columns))? {
-        let batch = batch?;
-        let encoded = incoming.encoder.encode(&batch)?;
-        for row in 0..batch.num_rows() {
-            if let Some(key) = incoming.number_of(encoded.row(row)) {
-                found.places.push((offset + row, key));
+    let mut first_row = 0;
+    for (number, group) in metadata.metadata().row_groups().iter().enumerate() {
+        let rows = usize::try_from(group.num_rows()).unwrap_or_default();
+        let before = found.places.len();
+        if incoming.arriving.as_ref().is_none_or(|arriving| may_hold(arriving, group)) {
+            let mut offset = first_row;
+            for batch in reader(number).with_projection(keys.clone()).build()? {
+                let batch = batch?;
+                let candidates = candidates(incoming.arriving.as_ref(), &batch);
+                let encoded =
+                    incoming.encoder.encode(&take_record_batch(&batch, &UInt32Array::from(candidates.clone()))?)?;
+                for (place, row) in candidates.into_iter().enumerate() {
+                    if let Some(key) = incoming.number_of(encoded.row(place)) {
+                        found.places.push((offset + row as usize, key));
+                    }
+                }
+                offset += batch.num_rows();
             }
         }
-        offset += batch.num_rows();
-    }
-    if found.places.is_empty() {
-        return Ok(found);
-    }
-    let mut offset = 0;
-    let mut next = found.places.iter().map(|(place, _)| *place).peekable();
-    for batch in files::read_bytes(bytes, None)? {
-        let batch = files::conform(&batch?, schema)?;
-        let end = offset + batch.num_rows();
-        let picked: Vec<u32> =
-            std::iter::from_fn(|| next.next_if(|place| *place < end)).map(|place| (place - offset) as u32).collect();
-        offset = end;
-        if !picked.is_empty() {
-            found.rows.push(take_record_batch(&batch, &UInt32Array::from(picked))?);
+        let places: Vec<usize> = found.places[before..].iter().map(|(place, _)| place - first_row).collect();
+        if !places.is_empty() {
+            found.rows.extend(whole_rows(reader(number), rows, &places, schema)?);
         }
+        first_row += rows;
     }
     Ok(found)
 }
 
-/// Smallest and largest arriving value of one text key column.
-struct Bounds {
-    column: String,
-    low: String,
-    high: String,
+/// The whole rows at some places of a row group, which are in order.
+fn whole_rows(
+    reader: ParquetRecordBatchReaderBuilder<Bytes>,
+    rows: usize,
+    places: &[usize],
+    schema: &SchemaRef,
+) -> Result<Vec<RecordBatch>> {
+    // Where many stand, skipping between them costs more than reading all.
+    let dense = places.len() * DENSE > rows;
+    let reader = match dense {
+        true => reader,
+        false => {
+            let ranges = places.iter().map(|place| *place..*place + 1);
+            reader.with_row_selection(RowSelection::from_consecutive_ranges(ranges, rows))
+        }
+    };
+    let mut found = Vec::new();
+    let mut offset = 0;
+    let mut next = places.iter().copied().peekable();
+    for batch in reader.build()? {
+        let batch = conform(&batch?, schema)?;
+        let end = offset + batch.num_rows();
+        match dense {
+            false => found.push(batch),
+            true => {
+                let picked =
+                    std::iter::from_fn(|| next.next_if(|place| *place < end)).map(|place| (place - offset) as u32);
+                let picked: UInt32Array = picked.collect();
+                if !picked.is_empty() {
+                    found.push(take_record_batch(&batch, &picked)?);
+                }
+            }
+        }
+        offset = end;
+    }
+    Ok(found)
 }
 
-impl Bounds {
-    fn misses(&self, file: &DataFile) -> bool {
-        files::text_bounds(file, &self.column)
-            .is_some_and(|(low, high)| self.high.as_str() < low || self.low.as_str() > high)
-    }
+/// One row in so many is dense.
+const DENSE: usize = 16;
+
+/// Whether a row group may hold an arriving key, by the bounds of its column.
+fn may_hold(arriving: &Arriving, group: &RowGroupMetaData) -> bool {
+    let column = group.columns().iter().find(|column| column.column_path().string() == arriving.column);
+    let bounds = column.and_then(|column| {
+        let statistics = column.statistics()?;
+        Some((statistics.min_bytes_opt()?, statistics.max_bytes_opt()?))
+    });
+    bounds.is_none_or(|(low, high)| arriving.any_within(low, high))
 }
 
-impl Incoming {
-    fn text_bounds(&self, contract: &Contract) -> Option<Bounds> {
-        use datafusion::arrow::compute::{max_string, min_string};
-        contract.key.iter().find_map(|column| {
-            let text = self.rows.column_by_name(column)?.as_any().downcast_ref::<StringArray>()?;
-            let (low, high) = (min_string(text)?, max_string(text)?);
-            // An empty key part (`~`) would be missing from the bounds.
-            (datafusion::arrow::array::Array::null_count(text) == 0).then(|| Bounds {
-                column: column.clone(),
-                low: low.to_owned(),
-                high: high.to_owned(),
-            })
-        })
-    }
+/// Whether a file holds none of the arriving keys, by its bounds.
+fn misses(arriving: &Arriving, file: &DataFile) -> bool {
+    files::text_bounds(file, &arriving.column)
+        .is_some_and(|(low, high)| !arriving.any_within(low.as_bytes(), high.as_bytes()))
 }

@@ -1,0 +1,82 @@
+//! Maintenance is killed anywhere: everything is still there, and asked again it does the rest.
+
+use std::process::{Command, Stdio};
+use std::thread::park_timeout;
+use std::time::{Duration, Instant};
+
+use crate::deployment::{Deployment, setting};
+use crate::maintained::five_releases;
+
+/// Kills of each kind of maintenance, spread evenly over its time; `ANZE_KILL_POINTS` sets another number.
+const POINTS: u32 = 5;
+
+const CONTENTS: [&str; 3] = [
+    "select code, name, batch_id, row_no from insurer order by code",
+    "select code, name, batch_id, row_no, version_state, replaced_by from history.insurer order by code, batch_id",
+    "select batch_id, sha256, rows_read, rows_accepted, rows_superseded from system.batch order by batch_id",
+];
+
+#[test]
+fn maintenance_that_is_killed_and_asked_again_loses_nothing_and_ends_well() {
+    let points = setting("ANZE_KILL_POINTS").map_or(POINTS, |text| text.to_str().unwrap().parse().unwrap());
+    let template = five_releases();
+    let expected = contents(&template);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let place = elsewhere.path().join("backup");
+    let place = place.to_str().unwrap();
+    let jobs: [&[&str]; 3] = [&["maintain", "compact"], &["maintain", "vacuum"], &["maintain", "backup", place]];
+    for job in jobs {
+        let time = undisturbed(&template, job);
+        let mut killed = 0;
+        for point in 1..=points {
+            let deployment = copied(&template);
+            let mut run = deployment.command(job);
+            let mut run = run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            let at = Instant::now() + time * point / points;
+            while run.try_wait().unwrap().is_none() && Instant::now() < at {
+                park_timeout(Duration::from_millis(1));
+            }
+            // SIGKILL: nothing is tidied up.
+            run.kill().unwrap();
+            killed += u32::from(run.wait().unwrap().code().is_none());
+            let reading = format!("{job:?}, point {point} of {points}");
+            assert_whole(&deployment, &expected, &reading);
+            let again = deployment.run(job);
+            assert_eq!(again.code, Some(0), "{reading}: {again:?}");
+            assert_whole(&deployment, &expected, &format!("{reading}, asked again"));
+        }
+        assert!(killed * 3 >= points, "{job:?}: only {killed} of {points} were still running when they were killed");
+    }
+    // What so many broken-off backups left behind is a backup all the same.
+    let restored = Deployment::new();
+    let answer = restored.run(&["maintain", "restore", place]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    assert_whole(&restored, &expected, "restored");
+}
+
+fn undisturbed(template: &Deployment, job: &[&str]) -> Duration {
+    let deployment = copied(template);
+    let begun = Instant::now();
+    let done = deployment.run(job);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    begun.elapsed()
+}
+
+/// The same deployment in a folder of its own.
+fn copied(template: &Deployment) -> Deployment {
+    let deployment = Deployment::new();
+    let data = deployment.path().join("data");
+    let copied = Command::new("cp").arg("-r").arg(template.path().join("data")).arg(&data).status().unwrap();
+    assert!(copied.success());
+    deployment
+}
+
+fn contents(deployment: &Deployment) -> Vec<String> {
+    CONTENTS.iter().map(|statement| deployment.csv(statement)).collect()
+}
+
+fn assert_whole(deployment: &Deployment, expected: &[String], reading: &str) {
+    let check = deployment.run(&["maintain", "check", "--format", "json"]);
+    assert_eq!(check.code, Some(0), "{reading}: {check:?}");
+    assert_eq!(contents(deployment), expected, "{reading}");
+}

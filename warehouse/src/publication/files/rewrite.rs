@@ -1,0 +1,235 @@
+//! Writing a file again without some of its rows. Row groups that lose none are copied as they are,
+//! encoded and compressed; the others are read and written a batch at a time. So a few replaced rows cost
+//! the groups that they stand in, and memory holds no more than a file and a batch.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use datafusion::arrow::array::{BooleanArray, RecordBatch};
+use datafusion::arrow::compute::filter_record_batch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use datafusion::parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
+use datafusion::parquet::column::writer::ColumnCloseResult;
+use datafusion::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
+use datafusion::parquet::file::writer::SerializedFileWriter;
+
+use super::{Layout, conform, note, properties};
+use crate::error::Result;
+use crate::table::FileStats;
+
+/// Rows decoded and encoded at once.
+const BATCH_ROWS: usize = 32 * 1024;
+
+/// The bytes of a file without the rows at some places, which are in order, and its statistics. `old` are
+/// those of the file as it is: bounds that still hold, if not tightly, where whole groups were copied.
+pub(in crate::publication) fn without(
+    bytes: &Bytes,
+    old: &FileStats,
+    schema: &SchemaRef,
+    layout: &Layout,
+    gone: &[usize],
+) -> Result<(Vec<u8>, FileStats)> {
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+    let metadata = ArrowReaderMetadata::load(bytes, options)?;
+    let copyable = metadata.schema().fields() == schema.fields();
+    let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties(layout)))?;
+    let (mut writer, groups) = writer.into_serialized_writer()?;
+    let mut stats = FileStats::default();
+    let mut gone = gone.iter().copied().peekable();
+    let mut offset = 0;
+    let mut copied = false;
+    for place in 0..metadata.metadata().num_row_groups() {
+        let group = metadata.metadata().row_group(place);
+        let end = offset + usize::try_from(group.num_rows()).unwrap_or_default();
+        let mut keep = vec![true; end - offset];
+        let mut loses = false;
+        while let Some(row) = gone.next_if(|row| *row < end) {
+            keep[row - offset] = false;
+            loses = true;
+        }
+        offset = end;
+        match loses {
+            false if copyable && nulls(&mut stats, layout, schema, group) => {
+                copy(&mut writer, bytes, metadata.metadata(), place)?;
+                stats.num_records += keep.len() as u64;
+                copied = true;
+            }
+            _ if keep.contains(&true) => {
+                let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), metadata.clone())
+                    .with_row_groups(vec![place])
+                    .with_batch_size(BATCH_ROWS)
+                    .build()?;
+                let kept = Kept { keep, schema, layout };
+                kept.write(reader, &groups, &mut writer, &mut stats)?;
+            }
+            _ => {}
+        }
+    }
+    if copied {
+        stats.min_values.clone_from(&old.min_values);
+        stats.max_values.clone_from(&old.max_values);
+    }
+    Ok((writer.into_inner()?, stats))
+}
+
+/// Adds a group's missing values of the bounded columns; `false` where they are not known.
+fn nulls(stats: &mut FileStats, layout: &Layout, schema: &SchemaRef, group: &RowGroupMetaData) -> bool {
+    let mut counts = Vec::with_capacity(layout.bounded.len());
+    for name in &layout.bounded {
+        // Our tables are flat: the columns of the file are those of the schema, in its order.
+        let Ok(place) = schema.index_of(name) else { continue };
+        let count = group.columns().get(place).and_then(|column| column.statistics()?.null_count_opt());
+        let Some(count) = count else { return false };
+        counts.push((name, count));
+    }
+    for (name, count) in counts {
+        *stats.null_count.entry(name.clone()).or_default() += i64::try_from(count).unwrap_or(i64::MAX);
+    }
+    true
+}
+
+/// Copies a row group as it is.
+fn copy(
+    writer: &mut SerializedFileWriter<Vec<u8>>,
+    bytes: &Bytes,
+    metadata: &ParquetMetaData,
+    place: usize,
+) -> Result<()> {
+    let group = metadata.row_group(place);
+    let column_index = metadata.column_index().and_then(|groups| groups.get(place));
+    let offset_index = metadata.offset_index().and_then(|groups| groups.get(place));
+    let mut out = writer.next_row_group()?;
+    for (number, column) in group.columns().iter().enumerate() {
+        let close = ColumnCloseResult {
+            bytes_written: u64::try_from(column.compressed_size()).unwrap_or_default(),
+            rows_written: u64::try_from(group.num_rows()).unwrap_or_default(),
+            metadata: column.clone(),
+            bloom_filter: None,
+            column_index: column_index.and_then(|columns| columns.get(number)).cloned(),
+            offset_index: offset_index.and_then(|columns| columns.get(number)).cloned(),
+        };
+        out.append_column(bytes, close)?;
+    }
+    out.close()?;
+    Ok(())
+}
+
+/// The rows of a group that stay.
+struct Kept<'k> {
+    keep: Vec<bool>,
+    schema: &'k SchemaRef,
+    layout: &'k Layout,
+}
+
+impl Kept<'_> {
+    fn write(
+        self,
+        reader: impl Iterator<Item = std::result::Result<RecordBatch, datafusion::arrow::error::ArrowError>>,
+        groups: &ArrowRowGroupWriterFactory,
+        writer: &mut SerializedFileWriter<Vec<u8>>,
+        stats: &mut FileStats,
+    ) -> Result<()> {
+        let mut columns = groups.create_column_writers(writer.flushed_row_groups().len())?;
+        let mut offset = 0;
+        for batch in reader {
+            let batch = conform(&batch?, self.schema)?;
+            let keep = BooleanArray::from(self.keep[offset..offset + batch.num_rows()].to_vec());
+            offset += batch.num_rows();
+            let batch = filter_record_batch(&batch, &keep)?;
+            note(stats, self.layout, &batch);
+            let leaves = self.schema.fields().iter().zip(batch.columns());
+            let mut writers = columns.iter_mut();
+            for (field, column) in leaves {
+                for leaf in compute_leaves(field, column)? {
+                    if let Some(writer) = writers.next() {
+                        writer.write(&leaf)?;
+                    }
+                }
+            }
+        }
+        let mut out = writer.next_row_group()?;
+        for column in columns {
+            column.close()?.append_to_row_group(&mut out)?;
+        }
+        out.close()?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::{Array, AsArray, Int64Array, StringArray};
+    use datafusion::arrow::compute::concat_batches;
+    use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema};
+
+    use super::super::{encode, read_bytes};
+    use super::*;
+
+    /// Ten thousand rows in groups of a thousand; every seventh `note` is missing.
+    fn file() -> (SchemaRef, Layout, Bytes, FileStats) {
+        let fields = [("key", DataType::Utf8), ("number", DataType::Int64), ("note", DataType::Utf8)];
+        let schema = Arc::new(Schema::new(fields.map(|(name, kind)| Field::new(name, kind, true)).to_vec()));
+        let keys: StringArray = (0..10_000).map(|row| Some(format!("K{row:06}"))).collect();
+        let numbers: Int64Array = (0..10_000).map(Some).collect();
+        let notes: StringArray = (0..10_000).map(|row| (row % 7 != 0).then(|| format!("n{}", row % 50))).collect();
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(keys), Arc::new(numbers), Arc::new(notes)])
+            .unwrap();
+        let layout =
+            Layout { bounded: vec!["key".into(), "note".into()], distinct: vec!["key".into()], rows_per_group: 1_000 };
+        let (bytes, stats) = encode(&schema, &layout, &[batch]).unwrap();
+        (schema, layout, bytes.into(), stats)
+    }
+
+    fn rows(bytes: Vec<u8>, schema: &SchemaRef) -> RecordBatch {
+        let batches: Vec<_> = read_bytes(bytes.into(), None).unwrap().map(Result::unwrap).collect();
+        concat_batches(schema, &batches).unwrap()
+    }
+
+    #[test]
+    fn the_other_rows_stay_in_their_order_with_true_statistics() {
+        let (schema, layout, bytes, old) = file();
+        // Places in the first, the third and the whole last group.
+        let gone: Vec<usize> = [0, 999, 2_500].into_iter().chain(9_000..10_000).collect();
+        let (written, stats) = without(&bytes, &old, &schema, &layout, &gone).unwrap();
+        let after = rows(written, &schema);
+        let kept: Vec<i64> = after.column(1).as_primitive::<Int64Type>().values().to_vec();
+        let expected: Vec<i64> = (0..9_000).filter(|row| ![0, 999, 2_500].contains(row)).collect();
+        assert_eq!(kept, expected);
+        assert_eq!(stats.num_records, 8_997);
+        assert_eq!(stats.null_count["note"], after.column(2).null_count() as i64);
+        // Bounds of the whole file hold for a part of it.
+        assert_eq!((stats.min_values["key"].as_str(), stats.max_values["key"].as_str()), ("K000000", "K009999"));
+    }
+
+    #[test]
+    fn groups_without_a_lost_row_are_the_same_bytes() {
+        let (schema, layout, bytes, old) = file();
+        let (written, _) = without(&bytes, &old, &schema, &layout, &[4_321]).unwrap();
+        let written = Bytes::from(written);
+        let chunk = |bytes: &Bytes, group: usize| {
+            let metadata = ArrowReaderMetadata::load(bytes, ArrowReaderOptions::new()).unwrap();
+            let (start, length) = metadata.metadata().row_group(group).column(2).byte_range();
+            bytes.slice(start as usize..(start + length) as usize)
+        };
+        for group in [0, 3, 5, 9] {
+            assert_eq!(chunk(&written, group), chunk(&bytes, group), "group {group}");
+        }
+        assert_ne!(chunk(&written, 4), chunk(&bytes, 4));
+    }
+
+    #[test]
+    fn a_file_from_before_a_column_was_added_is_written_with_the_column() {
+        let (schema, layout, bytes, old) = file();
+        let wider: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+        let added = Field::new("added", DataType::Int64, true);
+        let wider = Arc::new(Schema::new(wider.into_iter().chain([added]).collect::<Vec<_>>()));
+        let (written, stats) = without(&bytes, &old, &wider, &layout, &[5]).unwrap();
+        let after = rows(written, &wider);
+        assert_eq!((after.num_rows(), after.column(3).null_count()), (9_999, 9_999));
+        assert_eq!(stats.min_values["key"], "K000000");
+    }
+}

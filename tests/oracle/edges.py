@@ -410,7 +410,7 @@ def feed(folder, dataset):
         f'title = "{dataset}"\ndataset = "{dataset}"\nreporter = "R{place % 3}"\n'
         f'region_code = "{region}"\ndepartment = "{department}"\n'
         f'[source]\nkind = "directory"\npath = "inbox/{dataset}"\npattern = "*.csv"\n'
-        f'[contract]\nmax_quarantined = "100%"\n'
+        f'[format]\nkind = "csv"\n[contract]\nmax_quarantined = "100%"\n'
     )
     (folder / "feeds").mkdir(parents=True, exist_ok=True)
     (folder / "feeds" / f"{dataset}.toml").write_text(text, encoding="utf-8")

@@ -93,13 +93,8 @@ impl Source for DirectorySource {
         let folder = request.deployment.join(&self.config.path);
         let mut seen = Seen::of(into, &self.feed_id, &self.kept);
         let mut fetched = Vec::new();
-        match self.fetch_all(&folder, into, &mut seen, &mut fetched).await {
-            Ok(()) => seen.write().map(|()| fetched),
-            Err(error) => {
-                seen.failed(fetched);
-                Err(error)
-            }
-        }
+        let outcome = self.fetch_all(&folder, into, &mut seen, &mut fetched).await;
+        seen.end(outcome, fetched)
     }
 }
 

@@ -237,13 +237,8 @@ impl Source for S3Source {
         let store = self.store(request)?;
         let mut seen = Seen::of(into, &self.feed_id, &self.kept);
         let mut fetched = Vec::new();
-        match self.fetch_all(&store, into, &mut seen, &mut fetched).await {
-            Ok(()) => seen.write().map(|()| fetched),
-            Err(error) => {
-                seen.failed(fetched);
-                Err(error)
-            }
-        }
+        let outcome = self.fetch_all(&store, into, &mut seen, &mut fetched).await;
+        seen.end(outcome, fetched)
     }
 }
 

@@ -97,8 +97,22 @@ impl Seen {
         self.now.insert(object.to_owned(), version);
     }
 
-    /// Ends a try that failed: what it fetched is kept for the next one.
-    pub fn failed(mut self, fetched: Vec<Fetched>) {
+    /// Ends a try. Where all went well, what the source lists now is written down for the next run;
+    /// where not, what was fetched is kept for the next try.
+    ///
+    /// # Errors
+    /// That of the try; Warehouse, where it cannot be written down.
+    pub fn end(self, outcome: Result<()>, fetched: Vec<Fetched>) -> Result<Vec<Fetched>> {
+        match outcome {
+            Ok(()) => self.write().map(|()| fetched),
+            Err(error) => {
+                self.failed(fetched);
+                Err(error)
+            }
+        }
+    }
+
+    fn failed(mut self, fetched: Vec<Fetched>) {
         let fetched = fetched.into_iter().filter(|fetched| !fetched.bytes.is_known());
         for Fetched { object, bytes } in fetched {
             if let Some(version) = self.now.get(&object) {
@@ -108,12 +122,8 @@ impl Seen {
         self.keep.put(&self.feed_id, self.kept);
     }
 
-    /// Writes down what the source lists now, for the next run; not synced, for a file that a power cut
-    /// empties is as good as none.
-    ///
-    /// # Errors
-    /// Warehouse.
-    pub fn write(self) -> Result<()> {
+    // Not synced: a file that a power cut empties is as good as none.
+    fn write(self) -> Result<()> {
         if self.now == self.before {
             return Ok(());
         }

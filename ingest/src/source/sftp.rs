@@ -221,16 +221,11 @@ impl Source for SftpSource {
         let connection = Connection::open(&self.config, request, self.environment).await?;
         let mut seen = Seen::of(into, &self.feed_id, &self.kept);
         let mut fetched = Vec::new();
-        match self.fetch_all(connection.sftp(), into, &mut seen, &mut fetched).await {
-            Ok(()) => {
-                connection.close().await;
-                seen.write().map(|()| fetched)
-            }
-            Err(error) => {
-                seen.failed(fetched);
-                Err(error)
-            }
+        let outcome = self.fetch_all(connection.sftp(), into, &mut seen, &mut fetched).await;
+        if outcome.is_ok() {
+            connection.close().await;
         }
+        seen.end(outcome, fetched)
     }
 }
 

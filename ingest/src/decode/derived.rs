@@ -1,6 +1,7 @@
 //! Columns computed from several of theirs. What computes them is handed in (`[expressions]` of a feed,
 //! planned by the engine): here they are texts of a record, read like any other cell.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -43,14 +44,14 @@ pub(super) struct Computed {
 pub(super) struct DerivedCells {
     derived: Derived,
     /// By record: what is wrong with a cell that was read, or with the computation.
-    faults: std::collections::HashMap<usize, (Rule, String)>,
+    faults: HashMap<usize, (Rule, String)>,
 }
 
 impl DerivedCells {
     /// `unreadable` names records with a cell that is no value, which no computation can use.
     pub(super) fn new(mut derived: Derived, unreadable: Vec<(usize, Rule, String)>) -> Self {
         let failed = std::mem::take(&mut derived.failed);
-        let mut faults: std::collections::HashMap<_, _> =
+        let mut faults: HashMap<_, _> =
             failed.into_iter().map(|(row, why)| (row, (Rule::ExpressionFailed, why))).collect();
         faults.extend(unreadable.into_iter().map(|(row, rule, text)| (row, (rule, text))));
         Self { derived, faults }

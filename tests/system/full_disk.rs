@@ -1,6 +1,8 @@
 //! A disk that takes no more: the last release is served, the message says what to do, and once there is room
 //! the same command does its work.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -97,6 +99,14 @@ impl Drop for Disk {
     }
 }
 
+/// Takes all the room there is, page by page, and gives so many bytes back.
+fn fill(filler: &Path, room_left: u64) {
+    let mut file = File::create(filler).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+    let length = file.metadata().unwrap().len();
+    file.set_len(length.saturating_sub(room_left)).unwrap();
+}
+
 #[test]
 fn a_full_disk_and_a_read_only_one_say_what_to_do() {
     let deployment = deployment();
@@ -107,12 +117,8 @@ fn a_full_disk_and_a_read_only_one_say_what_to_do() {
     deliver(&deployment, 2);
     let filler = place.join("filler");
     // All the room there is, less a little, so that something can be begun.
-    let mut room = 8 << 20;
-    while room > 0 && std::fs::write(&filler, vec![0; room]).is_err() {
-        room -= 64 << 10;
-    }
-    for room_left in [4 << 10, 24 << 10, 48 << 10] {
-        std::fs::write(&filler, vec![0; room.saturating_sub(room_left)]).unwrap();
+    for room_left in [0, 4 << 10, 12 << 10, 24 << 10] {
+        fill(&filler, room_left);
         let full = deployment.ingest();
         assert_eq!(full.code, Some(1), "{room_left}: {full:?}");
         assert!(said(&full).contains("磁盘已满") && said(&full).contains("the disk is full"), "{full:?}");

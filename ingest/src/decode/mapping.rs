@@ -393,6 +393,7 @@ fn constant(reader: &ColumnReader, value: &str) -> Result<ArrayRef, String> {
 #[cfg(test)]
 mod tests {
     use anze_warehouse::contract::builtin;
+    use serde::Deserialize;
 
     use super::*;
 

@@ -6,9 +6,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, UInt32Array};
 use datafusion::arrow::compute::{concat_batches, filter_record_batch, is_null, take};
-use datafusion::arrow::datatypes::{Int64Type, Schema};
+use datafusion::arrow::datatypes::{Int64Type, Schema, SchemaRef};
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::findings::{FINDING, joined_text};
 use super::references::columns;
@@ -17,8 +19,11 @@ use super::{Publication, files};
 use crate::contract;
 use crate::error::Result;
 use crate::lineage;
+use crate::store::Store;
 use crate::table::{DataFile, TableKind, TableName, TableVersion};
 
+/// Tables looked through side by side.
+const FILES_AT_ONCE: usize = 4;
 /// What tells what a finding is about.
 const ABOUT: [&str; 6] = ["dataset", "batch_id", "row_no", "rule", "value", "cleared_in"];
 
@@ -48,15 +53,19 @@ impl Publication<'_> {
         let table = self.working(&TableName::new(TableKind::System, FINDING)).await?;
         let about = table.schema.fields().iter().filter(|field| ABOUT.contains(&field.name().as_str())).cloned();
         let schema = Arc::new(Schema::new(about.collect::<Vec<_>>()));
-        let (mut open, mut place, mut offset) = (Vec::new(), Vec::new(), 0);
-        for batch in files::read(&table.store, &table.name, file, Some(&ABOUT)).await? {
-            let batch = files::conform(&batch?, &schema)?;
-            let is_open = is_null(&columns(&batch, &["cleared_in".to_owned()])?[0])?;
-            place.extend((0..batch.num_rows()).filter(|row| is_open.value(*row)).map(|row| offset + row as u32));
-            open.push(filter_record_batch(&batch, &is_open)?);
-            offset += batch.num_rows() as u32;
-        }
-        Ok(Open { findings: concat_batches(&schema, &open)?, place })
+        let bytes = files::bytes(&table.store, &table.name, file).await?;
+        files::blocking(move || {
+            let (mut open, mut place, mut offset) = (Vec::new(), Vec::new(), 0);
+            for batch in files::read_bytes(bytes, Some(&ABOUT))? {
+                let batch = files::conform(&batch?, &schema)?;
+                let is_open = is_null(&columns(&batch, &["cleared_in".to_owned()])?[0])?;
+                place.extend((0..batch.num_rows()).filter(|row| is_open.value(*row)).map(|row| offset + row as u32));
+                open.push(filter_record_batch(&batch, &is_open)?);
+                offset += batch.num_rows() as u32;
+            }
+            Ok(Open { findings: concat_batches(&schema, &open)?, place })
+        })
+        .await
     }
 
     /// Places in their file of the findings that end.
@@ -64,7 +73,7 @@ impl Publication<'_> {
         let text = |name: &str| columns(&open.findings, &[name.to_owned()]).map(|mut column| column.remove(0));
         let (dataset, rule) = (text("dataset")?, text("rule")?);
         let (dataset, rule): (&StringArray, &StringArray) = (dataset.as_string(), rule.as_string());
-        let mut ended = BTreeSet::new();
+        let mut looks = Vec::new();
         for contract in contract::builtin().datasets() {
             let of_dataset: Vec<u32> =
                 (0..dataset.len()).filter(|row| dataset.value(*row) == contract.name).map(|row| row as u32).collect();
@@ -74,85 +83,111 @@ impl Publication<'_> {
             if let Some(gone) = self.fresh(TableKind::History, &contract.name) {
                 let row = [lineage::BATCH_ID, lineage::ROW_NO].map(str::to_owned);
                 let about = columns(&open.findings, &row)?;
-                ended.extend(self.met(open, &of_dataset, &about, &gone, &row, Compared::AsTheyAre).await?);
+                looks.extend(Look::new(&of_dataset, &about, gone, &row, Compared::AsTheyAre)?);
             }
             for reference in &contract.references {
                 let Some(arrived) = self.fresh(TableKind::Data, &reference.dataset) else { continue };
                 let of_rule: Vec<u32> =
                     of_dataset.iter().copied().filter(|row| rule.value(*row as usize) == reference.name).collect();
-                let value = [text("value")?];
-                let found = self.met(open, &of_rule, &value, &arrived, &reference.dataset_columns, Compared::Joined);
-                ended.extend(found.await?);
+                let names = &reference.dataset_columns;
+                looks.extend(Look::new(&of_rule, &[text("value")?], arrived, names, Compared::Joined)?);
             }
         }
-        Ok(ended)
-    }
-
-    /// Places of the findings, out of some, whose columns stand in the rows of a table.
-    async fn met(
-        &self,
-        open: &Open,
-        some: &[u32],
-        about: &[ArrayRef],
-        table: &TableVersion,
-        names: &[String],
-        compared: Compared,
-    ) -> Result<Vec<u32>> {
-        let valid = some.iter().copied().filter(|row| about.iter().all(|column| column.is_valid(*row as usize)));
-        let rows: Vec<u32> = valid.collect();
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let picked = UInt32Array::from(rows.clone());
-        let about = about.iter().map(|column| take(column, &picked, None));
-        let mut wanted = Wanted::new(&about.collect::<std::result::Result<Vec<_>, _>>()?)?;
         let store = self.writer.warehouse.store();
-        let read: Vec<&str> = names.iter().map(String::as_str).collect();
-        let is_first_alone = compared == Compared::AsTheyAre || names.len() == 1;
-        for file in table.files.iter() {
-            let bounded = names.first().map_or("", String::as_str);
-            if wanted.is_done() || (is_first_alone && wanted.misses(file, bounded)) {
-                continue;
-            }
-            for batch in files::read(store, &table.name, file, Some(&read)).await? {
-                let found = columns(&batch?, names)?;
-                match compared {
-                    Compared::AsTheyAre => wanted.meet(&found)?,
-                    Compared::Joined => wanted.meet(&[joined_text(&found)?])?,
-                }
-            }
-        }
-        Ok(rows
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| wanted.is_met(*at))
-            .map(|(_, row)| open.place[*row as usize])
-            .collect())
+        let met = stream::iter(looks).map(|look| look.met(store)).buffered(FILES_AT_ONCE);
+        let met: Vec<Vec<u32>> = met.try_collect().await?;
+        Ok(met.into_iter().flatten().map(|row| open.place[row as usize]).collect())
     }
 
     /// Writes a file of findings anew, some of them cleared by this release.
     async fn clear(&mut self, file: &DataFile, ended: &BTreeSet<u32>) -> Result<()> {
         let release = i64::try_from(self.release_number()).unwrap_or(i64::MAX);
         let table = self.working(&TableName::new(TableKind::System, FINDING)).await?;
-        let (mut batches, mut offset) = (Vec::new(), 0);
-        for batch in files::read(&table.store, &table.name, file, None).await? {
-            let batch = files::conform(&batch?, &table.schema)?;
-            let place = batch.schema().index_of("cleared_in")?;
-            let before = batch.column(place).as_primitive::<Int64Type>().clone();
-            let after: Int64Array = before
-                .iter()
-                .zip(offset..)
-                .map(|(before, row)| before.or_else(|| ended.contains(&row).then_some(release)))
-                .collect();
-            offset += batch.num_rows() as u32;
-            let mut columns = batch.columns().to_vec();
-            columns[place] = Arc::new(after);
-            batches.push(RecordBatch::try_new(batch.schema(), columns)?);
-        }
         let Some(position) = table.files.iter().position(|standing| standing.path == file.path) else { return Ok(()) };
-        let written = table.new_file().write(batches).await?;
+        let bytes = files::bytes(&table.store, &table.name, file).await?;
+        let (schema, ended) = (Arc::clone(&table.schema), ended.clone());
+        let written = table.new_file().write_from(move || with_cleared(bytes, &schema, &ended, release)).await?;
         table.replace(position, written);
         Ok(())
+    }
+}
+
+/// The findings of a file, some of them cleared by a release.
+fn with_cleared(bytes: Bytes, schema: &SchemaRef, ended: &BTreeSet<u32>, release: i64) -> Result<Vec<RecordBatch>> {
+    let (mut batches, mut offset) = (Vec::new(), 0);
+    for batch in files::read_bytes(bytes, None)? {
+        let batch = files::conform(&batch?, schema)?;
+        let place = batch.schema().index_of("cleared_in")?;
+        let before = batch.column(place).as_primitive::<Int64Type>().clone();
+        let after: Int64Array = before
+            .iter()
+            .zip(offset..)
+            .map(|(before, row)| before.or_else(|| ended.contains(&row).then_some(release)))
+            .collect();
+        offset += batch.num_rows() as u32;
+        let mut columns = batch.columns().to_vec();
+        columns[place] = Arc::new(after);
+        batches.push(RecordBatch::try_new(batch.schema(), columns)?);
+    }
+    Ok(batches)
+}
+
+/// Some findings, looked for by some of their columns among the rows of a table.
+struct Look {
+    /// Their places among the open ones.
+    rows: Vec<u32>,
+    wanted: Wanted,
+    table: TableVersion,
+    /// Columns of the table.
+    names: Vec<String>,
+    compared: Compared,
+}
+
+impl Look {
+    /// Looks for those of some findings that have all of the columns; `None`: there are none.
+    fn new(
+        some: &[u32],
+        about: &[ArrayRef],
+        table: TableVersion,
+        names: &[String],
+        compared: Compared,
+    ) -> Result<Option<Self>> {
+        let valid = some.iter().copied().filter(|row| about.iter().all(|column| column.is_valid(*row as usize)));
+        let rows: Vec<u32> = valid.collect();
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let picked = UInt32Array::from(rows.clone());
+        let about = about.iter().map(|column| take(column, &picked, None));
+        let wanted = Wanted::new(&about.collect::<std::result::Result<Vec<_>, _>>()?)?;
+        Ok(Some(Self { rows, wanted, table, names: names.to_vec(), compared }))
+    }
+
+    /// The findings whose columns stand in a row of the table.
+    async fn met(self, store: &Store) -> Result<Vec<u32>> {
+        let Self { rows, mut wanted, table, names, compared } = self;
+        let is_first_alone = compared == Compared::AsTheyAre || names.len() == 1;
+        let bounded = names.first().map_or("", String::as_str);
+        for file in table.files.iter() {
+            if wanted.is_done() || (is_first_alone && wanted.misses(file, bounded)) {
+                continue;
+            }
+            let bytes = files::bytes(store, &table.name, file).await?;
+            let names = names.clone();
+            wanted = files::blocking(move || {
+                let read: Vec<&str> = names.iter().map(String::as_str).collect();
+                for batch in files::read_bytes(bytes, Some(&read))? {
+                    let found = columns(&batch?, &names)?;
+                    match compared {
+                        Compared::AsTheyAre => wanted.meet(&found)?,
+                        Compared::Joined => wanted.meet(&[joined_text(&found)?])?,
+                    }
+                }
+                Ok(wanted)
+            })
+            .await?;
+        }
+        Ok(rows.into_iter().enumerate().filter(|(at, _)| wanted.is_met(*at)).map(|(_, row)| row).collect())
     }
 }
 

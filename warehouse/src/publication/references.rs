@@ -19,7 +19,7 @@ use crate::contract::{Contract, Reference};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lineage;
 use crate::store::Store;
-use crate::table::{DataFile, TableVersion};
+use crate::table::{DataFile, TableName, TableVersion};
 
 /// Rows whose references are looked up together.
 const ROWS_AT_ONCE: usize = 256 * 1024;
@@ -75,31 +75,47 @@ impl<'n> Newcomers<'n> {
 
     /// The next of them.
     pub(super) async fn next(&mut self) -> Result<Vec<Naming>> {
-        let (mut namings, mut rows) = (Vec::new(), 0);
+        let (mut read, mut rows) = (Vec::new(), 0);
         while rows < ROWS_AT_ONCE
             && let Some((contract, version)) = self.left.last_mut()
         {
             let taken = files_for(version, ROWS_AT_ONCE - rows);
-            let (contract, name) = (Arc::clone(contract), version.name.clone());
+            rows += taken.iter().map(|file| file.rows as usize).sum::<usize>();
+            read.push(named_in(self.store, self.planner.clone(), Arc::clone(contract), version.name.clone(), taken));
             if version.files.is_empty() {
                 self.left.pop();
             }
-            let schema = needed(self.planner, &contract)?;
-            let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-            let mut batches = Vec::new();
-            for file in &taken {
-                for batch in files::read(self.store, &name, file, Some(&columns)).await? {
-                    batches.push(files::conform(&batch?, &schema)?);
-                }
-            }
-            let batch = concat_batches(&schema, &batches)?;
-            rows += batch.num_rows();
-            for reference in 0..contract.references.len() {
-                namings.extend(naming(self.planner, &contract, reference, &batch)?);
+        }
+        Ok(try_join_all(read).await?.into_iter().flatten().collect())
+    }
+}
+
+/// What the rows of some files of a dataset name.
+async fn named_in(
+    store: &Store,
+    planner: SessionContext,
+    contract: Arc<Contract>,
+    table: TableName,
+    read: Vec<DataFile>,
+) -> Result<Vec<Naming>> {
+    let mut bytes = Vec::with_capacity(read.len());
+    for file in &read {
+        bytes.push(files::bytes(store, &table, file).await?);
+    }
+    files::blocking(move || {
+        let schema = needed(&planner, &contract)?;
+        let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let mut batches = Vec::new();
+        for bytes in bytes {
+            for batch in files::read_bytes(bytes, Some(&columns))? {
+                batches.push(files::conform(&batch?, &schema)?);
             }
         }
-        Ok(namings)
-    }
+        let rows = concat_batches(&schema, &batches)?;
+        let named = (0..contract.references.len()).map(|reference| naming(&planner, &contract, reference, &rows));
+        Ok(named.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+    })
+    .await
 }
 
 /// Takes files off a version until they have about so many rows, one at least.

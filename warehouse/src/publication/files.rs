@@ -3,6 +3,7 @@
 mod rewrite;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,8 +23,11 @@ use crate::release::VERSION_STATE;
 use crate::store::Store;
 use crate::table::{DataFile, FileStats, TableKind, TableName};
 
-/// Rows of one row group: what a scan reads or skips as one.
-const ROWS_PER_GROUP: usize = 256 * 1024;
+/// Row groups of one file. A group is what a scan reads or skips as one, and what is written anew where a
+/// row is replaced: many groups make corrections cheap, few make scans quick.
+const GROUPS_PER_FILE: usize = 16;
+/// Rows of one row group, whatever the size of its file.
+const ROWS_PER_GROUP: RangeInclusive<usize> = 4 * 1024..=128 * 1024;
 
 /// How the columns of a table are laid out in its files.
 #[derive(Debug, Clone)]
@@ -32,8 +36,8 @@ pub(super) struct Layout {
     bounded: Vec<String>,
     /// Columns in which nearly every value is another: a dictionary would only cost.
     distinct: Vec<String>,
-    /// Rows of one row group.
-    rows_per_group: usize,
+    /// Rows of one row group: the least and the most.
+    rows_per_group: RangeInclusive<usize>,
 }
 
 impl Layout {
@@ -104,12 +108,13 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
         .map_err(|error| Error::caused(ErrorKind::Internal, "work on a file was interrupted", error))?
 }
 
-fn properties(layout: &Layout) -> WriterProperties {
+fn properties(layout: &Layout, rows: usize) -> WriterProperties {
+    let (least, most) = (*layout.rows_per_group.start(), *layout.rows_per_group.end());
     // Fresh files are read and written anew for some days before they rest: LZ4 costs a fraction
     // of what Zstandard does, above all in small files (decision 0008).
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::LZ4_RAW)
-        .set_max_row_group_row_count(Some(layout.rows_per_group))
+        .set_max_row_group_row_count(Some(rows.div_ceil(GROUPS_PER_FILE).clamp(least, most)))
         .set_statistics_enabled(EnabledStatistics::Chunk);
     for name in &layout.distinct {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name.as_str()), false);
@@ -118,7 +123,8 @@ fn properties(layout: &Layout) -> WriterProperties {
 }
 
 fn encode(schema: &SchemaRef, layout: &Layout, batches: &[RecordBatch]) -> Result<(Vec<u8>, FileStats)> {
-    let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties(layout)))?;
+    let rows = batches.iter().map(RecordBatch::num_rows).sum();
+    let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties(layout, rows)))?;
     let mut stats = FileStats::default();
     for batch in batches.iter().filter(|batch| batch.num_rows() > 0) {
         let batch = batch.clone().with_schema(Arc::clone(schema))?;

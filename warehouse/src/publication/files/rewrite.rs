@@ -36,7 +36,8 @@ pub(in crate::publication) fn without(
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
     let metadata = ArrowReaderMetadata::load(bytes, options)?;
     let copyable = metadata.schema().fields() == schema.fields();
-    let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties(layout)))?;
+    let rows = usize::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or_default();
+    let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties(layout, rows)))?;
     let (mut writer, groups) = writer.into_serialized_writer()?;
     let mut stats = FileStats::default();
     let mut gone = gone.iter().copied().peekable();
@@ -178,8 +179,11 @@ mod tests {
         let notes: StringArray = (0..10_000).map(|row| (row % 7 != 0).then(|| format!("n{}", row % 50))).collect();
         let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(keys), Arc::new(numbers), Arc::new(notes)])
             .unwrap();
-        let layout =
-            Layout { bounded: vec!["key".into(), "note".into()], distinct: vec!["key".into()], rows_per_group: 1_000 };
+        let layout = Layout {
+            bounded: vec!["key".into(), "note".into()],
+            distinct: vec!["key".into()],
+            rows_per_group: 1_000..=1_000,
+        };
         let (bytes, stats) = encode(&schema, &layout, &[batch]).unwrap();
         (schema, layout, bytes.into(), stats)
     }

@@ -212,7 +212,7 @@ impl Checker {
             Arc::new(source_updated_at.clone().with_timezone("UTC")),
             new_null_array(&DataType::Utf8, count),
         ]);
-        debug_assert_eq!(columns.len(), rows.num_columns() + lineage::NAMES.len());
+        assert_eq!(columns.len(), rows.num_columns() + lineage::NAMES.len());
         Ok(RecordBatch::try_new(self.contract.table_schema(), columns)?)
     }
 }

@@ -265,7 +265,7 @@ impl FeedOutbox {
     }
 
     fn list<R: Record>(&mut self, entry: &R, from: Day, to: Option<Day>, truths: &mut Truths) -> Result<()> {
-        debug_assert!(self.feed.mode == Mode::Snapshot);
+        assert!(self.feed.mode == Mode::Snapshot);
         let first = self.slots.partition_point(|slot| slot.at.day() < from);
         for slot in first..self.slots.len() {
             if to.is_some_and(|to| self.slots[slot].at.day() >= to) {
@@ -304,7 +304,7 @@ impl FeedOutbox {
     ) -> Result<()> {
         let mut row = Vec::with_capacity(self.feed.dataset.columns().len() + 2);
         record.cells(&mut row);
-        debug_assert_eq!(row.len(), self.feed.dataset.columns().len(), "{}", self.feed.dataset.name());
+        assert_eq!(row.len(), self.feed.dataset.columns().len(), "{}", self.feed.dataset.name());
         row.push(entered_at.map_or(Cell::Empty, Cell::Moment));
         row.push(Cell::Text(if record.is_void() { "作废" } else { "有效" }));
         let mut extent = Extent::Whole;

@@ -247,8 +247,8 @@ pub(super) fn history_rows(
     columns.push(Arc::new(StringArray::from(vec![state; picked.len()])));
     columns.push(Arc::new(StringArray::from(replaced_by)));
     let schema = history_schema(contract);
-    debug_assert_eq!(schema.field(schema.fields().len() - 2).name(), VERSION_STATE);
-    debug_assert_eq!(schema.field(schema.fields().len() - 1).name(), REPLACED_BY);
+    assert_eq!(schema.field(schema.fields().len() - 2).name(), VERSION_STATE);
+    assert_eq!(schema.field(schema.fields().len() - 1).name(), REPLACED_BY);
     Ok(RecordBatch::try_new(schema, columns)?)
 }
 

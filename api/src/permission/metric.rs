@@ -220,6 +220,9 @@ fn is_last_of_month(day: NaiveDate) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::{select, subsequence};
+
     use super::*;
     use crate::permission::Scope;
 
@@ -347,6 +350,62 @@ mod tests {
         assert_eq!(official(&["33"], &[]).scope.reach(), Reach::Everything);
         let only = BTreeMap::from([("insurer".to_owned(), "PICC".to_owned())]);
         assert_eq!(insurer("PICC").scope.reach(), Reach::Within(vec![only]));
+    }
+
+    fn some(names: &'static [&'static str], most: usize) -> impl Strategy<Value = Vec<String>> {
+        subsequence(names, 0..=most).prop_map(|names| dims(&names))
+    }
+
+    fn filters() -> impl Strategy<Value = MetricRequest> {
+        let one = |names: &'static [&'static str]| proptest::option::of(select(names));
+        let chosen = (
+            one(&["330100", "330200", "330300", "unknown"]),
+            one(&["330102", "330105", "330203", "unknown"]),
+            one(&["mine", "hazchem", "unknown"]),
+            one(&["PICC", "CPIC", "unknown"]),
+        );
+        chosen.prop_map(|(city, county, sector, insurer)| {
+            let named = [("city", city), ("county", county), ("sector", sector), ("insurer", insurer)];
+            let filters: Vec<_> = named.into_iter().filter_map(|(name, code)| Some((name, code?))).collect();
+            asks(&filters)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_granted_is_what_was_asked_with_where_set_to_the_scope(
+            regions in some(&["33", "3301", "330102", "330105", "3302"], 2),
+            sectors in some(&["mine", "hazchem"], 2),
+            insurers in some(&["PICC", "CPIC"], 2),
+            dimensions in some(&["city", "county", "sector", "insurer"], 4),
+            request in filters(),
+            is_insurer in any::<bool>(),
+        ) {
+            let regions = regions.iter().map(|code| code.parse().unwrap()).collect();
+            let scope = Scope { regions, sectors, insurers, ..Scope::default() };
+            let role = if is_insurer { Role::Insurer } else { Role::Official };
+            let permission = Permission { scope: scope.clone(), ..Permission::whole(role) };
+            let Ok(grant) = permission.metric(request.clone(), &dimensions, &[], true) else { return Ok(()) };
+            let granted = &grant.request.filters;
+            // Nothing that was asked for is dropped, and nothing but a limit of the scope is added.
+            for (name, code) in granted {
+                let added = !request.filters.contains_key(name);
+                prop_assert!(!added || dimensions.contains(name), "{} is no dimension", name);
+                prop_assert!(added || request.filters[name] == *code);
+            }
+            prop_assert!(request.filters.keys().all(|name| granted.contains_key(name)));
+            let unlimited = MetricRequest { filters: BTreeMap::new(), ..grant.request.clone() };
+            prop_assert_eq!(unlimited, MetricRequest { filters: BTreeMap::new(), ..request.clone() });
+            // Every limit of the scope is among the filters.
+            let within = |name: &str, holds: &dyn Fn(&String) -> bool| granted.get(name).is_some_and(holds);
+            let held = |code: &String| scope.regions.iter().any(|region| region.holds(code));
+            prop_assert!(scope.is_every_region() || within("city", &held) || within("county", &held));
+            prop_assert!(scope.sectors.is_empty() || within("sector", &|code| scope.sectors.contains(code)));
+            prop_assert!(scope.insurers.is_empty() || within("insurer", &|code| scope.insurers.contains(code)));
+            // An admin who sets `where` to it is answered the same request.
+            let admin = Permission::whole(Role::Admin).metric(grant.request.clone(), &dimensions, &[], true).unwrap();
+            prop_assert_eq!(&admin.request, &grant.request);
+        }
     }
 
     #[test]

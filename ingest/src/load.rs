@@ -231,7 +231,9 @@ impl DatasetLoader {
                     self.flush().await?;
                     before = Some(self.change.savepoint());
                 }
-                self.contend(&mut loading).await?;
+                let arrival = loading.take_arrival(&self.contract)?;
+                let upserted = self.change.upsert_part(&arrival).await?;
+                self.settle_part(&mut loading, &arrival, &upserted).await?;
             }
         }
         if snapshot && loading.is_without_rows() {
@@ -261,7 +263,9 @@ impl DatasetLoader {
     /// Contends what is left of a batch that stands alone, and holds it whole if it must be.
     async fn finish(&mut self, mut loading: Loading, before: Savepoint) -> Result<()> {
         if !loading.is_held() {
-            self.contend(&mut loading).await?;
+            let arrival = loading.take_arrival(&self.contract)?;
+            let upserted = self.change.upsert(std::slice::from_ref(&arrival)).await?;
+            self.settle_part(&mut loading, &arrival, &upserted).await?;
             self.end_absent(&mut loading).await?;
             loading.judge();
         }
@@ -307,13 +311,11 @@ impl DatasetLoader {
         Ok(())
     }
 
-    /// Lets the rows gathered so far of one batch contend.
-    async fn contend(&mut self, loading: &mut Loading) -> Result<()> {
-        let arrival = loading.take_arrival(&self.contract)?;
-        let upserted = self.change.upsert(std::slice::from_ref(&arrival)).await?;
+    /// Takes down what became of a part of a large batch.
+    async fn settle_part(&mut self, loading: &mut Loading, arrival: &Arrival, upserted: &Upserted) -> Result<()> {
         loading.outlive(upserted.outlived_in_batch);
-        for outcomes in per_arrival(&upserted) {
-            loading.settle_rows(&self.contract, &arrival, outcomes)?;
+        for outcomes in per_arrival(upserted) {
+            loading.settle_rows(&self.contract, arrival, outcomes)?;
         }
         self.book(loading).await
     }

@@ -8,6 +8,7 @@ use datafusion::arrow::array::RecordBatch;
 
 use super::Publication;
 use super::noted::Noted;
+use super::versions::Resting;
 use super::working::{Aside, WorkingTable};
 use super::{BOOKS, NOTED_ROWS};
 use crate::contract::Contract;
@@ -20,6 +21,8 @@ pub struct DatasetChange {
     pub(super) contract: Arc<Contract>,
     pub(super) data: WorkingTable,
     pub(super) history: WorkingTable,
+    /// Current rows that are not written yet.
+    pub(super) resting: Option<Resting>,
     release: u64,
     /// Whether current rows changed.
     pub(super) touched: bool,
@@ -116,6 +119,7 @@ impl DatasetChange {
 
     /// Remembers the state before a batch.
     pub fn savepoint(&self) -> Savepoint {
+        self.assert_all_written();
         Savepoint { data: self.data.files.clone(), history: self.history.files.clone(), touched: self.touched }
     }
 
@@ -124,6 +128,12 @@ impl DatasetChange {
         self.data.files = savepoint.data;
         self.history.files = savepoint.history;
         self.touched = savepoint.touched;
+        self.resting = None;
+    }
+
+    /// What rests belongs to a batch of which more was said to follow.
+    pub(super) fn assert_all_written(&self) {
+        assert!(self.resting.is_none(), "{}: a batch was left before its last part", self.contract.name);
     }
 }
 
@@ -145,6 +155,7 @@ impl Publication<'_> {
             contract: Arc::clone(contract),
             data,
             history,
+            resting: None,
             release: self.release_number(),
             touched: false,
             noted: Noted::default(),
@@ -156,6 +167,7 @@ impl Publication<'_> {
 
     /// Takes a changed dataset back: its changes are part of the publication.
     pub fn accept(&mut self, change: DatasetChange) {
+        change.assert_all_written();
         if change.touched {
             self.touched.insert(change.contract.name.clone());
         }

@@ -49,6 +49,7 @@ impl DatasetChange {
     /// # Errors
     /// Storage, Corrupt.
     pub async fn end_absent(&mut self, snapshot: &Snapshot<'_>) -> Result<Absence> {
+        self.assert_all_written();
         let contract = Arc::clone(&self.contract);
         let schema = Arc::clone(&self.data.schema);
         let encoder = KeyEncoder::new(&contract, &schema)?;

@@ -8,6 +8,7 @@ mod arriving;
 mod contest;
 mod existing;
 mod receipt;
+mod resting;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use hashbrown::HashTable;
 use arriving::Arriving;
 use contest::Contest;
 use existing::Existing;
+pub(super) use resting::Resting;
 
 use super::DatasetChange;
 use super::arrivals::{Arrival, Upserted};
@@ -39,8 +41,24 @@ impl DatasetChange {
     /// # Errors
     /// Storage, Corrupt.
     pub async fn upsert(&mut self, arrivals: &[Arrival]) -> Result<Upserted> {
+        self.contend(arrivals, Rest::Nothing).await
+    }
+
+    /// The same for a part of a batch of which more follows. The rows that it makes current rest in memory
+    /// until the next part has replaced some of them, so that those are not written twice.
+    ///
+    /// # Errors
+    /// Storage, Corrupt.
+    pub async fn upsert_part(&mut self, arrival: &Arrival) -> Result<Upserted> {
+        self.contend(std::slice::from_ref(arrival), Rest::Current).await
+    }
+
+    async fn contend(&mut self, arrivals: &[Arrival], rest: Rest) -> Result<Upserted> {
         let incoming = Arc::new(Incoming::new(&self.contract, arrivals)?);
         if incoming.rows.num_rows() == 0 {
+            if rest == Rest::Nothing {
+                self.write_resting().await?;
+            }
             return Ok(Upserted {
                 outcomes: vec![Vec::new(); arrivals.len()],
                 warnings: Vec::new(),
@@ -49,15 +67,29 @@ impl DatasetChange {
         }
         let existing = self.existing(&incoming).await?;
         let contest = Contest::run(&self.contract, arrivals, &incoming, &existing)?;
-        self.store_outcome(&incoming, &existing, &contest).await?;
+        self.store_outcome(&incoming, &existing, &contest, rest).await?;
         Ok(contest.into_upserted(arrivals))
     }
 
     /// Writes the outcome, all files side by side: those that hold replaced rows again, without
     /// those rows; the rows that are current now; the versions for the history.
-    async fn store_outcome(&mut self, incoming: &Incoming, existing: &Existing, contest: &Contest) -> Result<()> {
+    async fn store_outcome(
+        &mut self,
+        incoming: &Incoming,
+        existing: &Existing,
+        contest: &Contest,
+        rest: Rest,
+    ) -> Result<()> {
         let current = contest.current_rows(&incoming.rows)?;
         self.touched |= current.num_rows() > 0 || contest.replaces_any();
+        let mut fresh = Vec::new();
+        if let Some(rested) = self.resting.take() {
+            fresh.push(rested.without(&contest.replaced_in(existing, existing.resting))?);
+        }
+        match rest {
+            Rest::Nothing => fresh.push(current),
+            Rest::Current => self.resting = Some(Resting::of(current)),
+        }
         let history = contest.history(&self.contract, &incoming.rows, existing)?;
         let (data, versions) = (&mut self.data, &mut self.history);
         let mut rewritten = Vec::new();
@@ -72,13 +104,13 @@ impl DatasetChange {
         }
         // A few at a time: each holds a file in memory, and there may be hundreds.
         let rewritten = stream::iter(rewritten).buffered(FILES_AT_ONCE).try_collect::<Vec<_>>();
-        let current: Vec<_> = pieces(&current).map(|piece| data.new_file().write(vec![piece])).collect();
+        let fresh: Vec<_> = fresh.iter().flat_map(pieces).map(|piece| data.new_file().write(vec![piece])).collect();
         let history: Vec<_> = history
             .into_iter()
             .filter(|batch| batch.num_rows() > 0)
             .map(|batch| versions.new_file().write(vec![batch]))
             .collect();
-        let (rewritten, current, history) = try_join3(rewritten, try_join_all(current), try_join_all(history)).await?;
+        let (rewritten, fresh, history) = try_join3(rewritten, try_join_all(fresh), try_join_all(history)).await?;
         for (path, file) in rewritten {
             let Some(position) = data.files.iter().position(|file| file.path == path) else { continue };
             match file {
@@ -86,10 +118,27 @@ impl DatasetChange {
                 None => drop(data.files.remove(position)),
             }
         }
-        current.into_iter().for_each(|file| data.push_fresh(file));
+        fresh.into_iter().for_each(|file| data.push_fresh(file));
         history.into_iter().for_each(|file| versions.push_fresh(file));
         Ok(())
     }
+
+    /// Writes what rests, as it is.
+    async fn write_resting(&mut self) -> Result<()> {
+        let Some(rested) = self.resting.take() else { return Ok(()) };
+        let data = &mut self.data;
+        let files: Vec<_> = pieces(rested.rows()).map(|piece| data.new_file().write(vec![piece])).collect();
+        try_join_all(files).await?.into_iter().for_each(|file| data.push_fresh(file));
+        Ok(())
+    }
+}
+
+/// What an upsert leaves in memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Nothing,
+    /// The rows that are current at its end.
+    Current,
 }
 
 /// Files read or written side by side.
@@ -98,11 +147,13 @@ const FILES_AT_ONCE: usize = 4;
 const ROWS_PER_PIECE: usize = 128 * 1024;
 
 /// Rows in pieces that are encoded side by side, as many as there are cores; none where there is no row.
-fn pieces(rows: &RecordBatch) -> impl Iterator<Item = RecordBatch> {
+fn pieces(rows: &RecordBatch) -> impl Iterator<Item = RecordBatch> + use<> {
+    let rows = rows.clone();
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let count = (rows.num_rows() / ROWS_PER_PIECE).clamp(1, cores);
     let length = rows.num_rows().div_ceil(count).max(1);
-    (0..rows.num_rows()).step_by(length).map(move |start| rows.slice(start, length.min(rows.num_rows() - start)))
+    let all = rows.num_rows();
+    (0..all).step_by(length).map(move |start| rows.slice(start, length.min(all - start)))
 }
 
 /// The rows of all arrivals, with their keys numbered.

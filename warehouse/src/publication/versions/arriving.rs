@@ -3,7 +3,7 @@
 //! Of a key of several columns only the first text column without gaps is looked at. Nearly every row of a
 //! large table is passed over by one bit; the exact comparison is left for the few others.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use datafusion::arrow::array::{Array, RecordBatch, StringArray};
 
@@ -13,8 +13,8 @@ use crate::contract::Contract;
 pub(in crate::publication) struct Arriving {
     pub(super) column: String,
     values: StringArray,
-    /// Rows of `values` in the order of their values.
-    sorted: Vec<u32>,
+    /// Rows of `values` in the order of their values, once somebody asks.
+    sorted: OnceLock<Vec<u32>>,
     /// A bit for each hash that some value has.
     bits: Vec<u64>,
     hasher: ahash::RandomState,
@@ -30,13 +30,11 @@ impl Arriving {
             // An empty key part (`~`) is in no bounds and has no hash.
             (text.null_count() == 0 && !text.is_empty()).then(|| (name.clone(), text.clone()))
         })?;
-        let mut sorted: Vec<u32> = (0..values.len() as u32).collect();
-        sorted.sort_unstable_by_key(|row| values.value(*row as usize));
         let size = (values.len() * BITS_PER_VALUE).next_power_of_two().max(64);
         let mut arriving = Self {
             column,
             values,
-            sorted,
+            sorted: OnceLock::new(),
             bits: vec![0; size / 64],
             hasher: ahash::RandomState::with_seeds(1, 2, 3, 4),
         };
@@ -55,8 +53,13 @@ impl Arriving {
     /// Whether some value lies between two bounds, both included.
     pub(super) fn any_within(&self, low: &[u8], high: &[u8]) -> bool {
         let value = |row: &u32| self.values.value(*row as usize).as_bytes();
-        let first = self.sorted.partition_point(|row| value(row) < low);
-        self.sorted.get(first).is_some_and(|row| value(row) <= high)
+        let sorted = self.sorted.get_or_init(|| {
+            let mut sorted: Vec<u32> = (0..self.values.len() as u32).collect();
+            sorted.sort_unstable_by_key(|row| self.values.value(*row as usize));
+            sorted
+        });
+        let first = sorted.partition_point(|row| value(row) < low);
+        sorted.get(first).is_some_and(|row| value(row) <= high)
     }
 
     /// The rows of a batch that may hold one of the values.

@@ -214,13 +214,19 @@ impl Contest {
     pub(super) fn replaced_places(&self, existing: &Existing) -> Vec<(String, Vec<usize>)> {
         let mut places = Places::new();
         for (stored, _) in &self.replaced {
-            let file = &existing.files[existing.file[*stored as usize] as usize];
+            let Some(file) = existing.files.get(existing.file[*stored as usize] as usize) else { continue };
             places.entry(file.path.clone()).or_default().push(existing.place[*stored as usize]);
         }
         let mut places: Vec<_> = places.into_iter().collect();
         places.iter_mut().for_each(|(_, rows)| rows.sort_unstable());
         places.sort();
         places
+    }
+
+    /// Places of replaced rows in one file.
+    pub(super) fn replaced_in(&self, existing: &Existing, file: u32) -> Vec<usize> {
+        let stored = self.replaced.iter().map(|(stored, _)| *stored as usize);
+        stored.filter(|stored| existing.file[*stored] == file).map(|stored| existing.place[stored]).collect()
     }
 
     /// The versions for the history: deletions in a batch of their own, so that their file can

@@ -33,6 +33,8 @@ pub(in crate::publication) struct Existing {
     pub(super) place: Vec<usize>,
     /// The files.
     pub(super) files: Vec<DataFile>,
+    /// Stands for a file where a row is not written yet.
+    pub(super) resting: u32,
     /// Row in `rows` by key number.
     pub(super) of_key: Vec<Option<u32>>,
     /// Clock of each row.
@@ -57,12 +59,18 @@ impl DatasetChange {
             ));
         }
         // A few at a time: each holds its file in memory.
-        let looked: Vec<(u32, Matches)> = stream::iter(looks).buffered(FILES_AT_ONCE).try_collect().await?;
+        let mut looked: Vec<(u32, Matches)> = stream::iter(looks).buffered(FILES_AT_ONCE).try_collect().await?;
+        let resting = table.files.len() as u32;
+        if let Some(rested) = &self.resting {
+            let (rows, schema, incoming) = (rested.rows().clone(), Arc::clone(&table.schema), Arc::clone(incoming));
+            looked.push((resting, files::blocking(move || among(&rows, &schema, &incoming)).await?));
+        }
         let mut found = Existing {
             rows: RecordBatch::new_empty(Arc::clone(&table.schema)),
             file: Vec::new(),
             place: Vec::new(),
             files: table.files.clone(),
+            resting,
             of_key: vec![None; incoming.keys],
             clock: Vec::new(),
             deleted: vec![None; incoming.keys],
@@ -152,14 +160,7 @@ fn matching(bytes: Bytes, schema: &SchemaRef, incoming: &Incoming) -> Result<Mat
             let mut offset = first_row;
             for batch in reader(number).with_projection(keys.clone()).build()? {
                 let batch = batch?;
-                let candidates = candidates(incoming.arriving.as_ref(), &batch);
-                let encoded =
-                    incoming.encoder.encode(&take_record_batch(&batch, &UInt32Array::from(candidates.clone()))?)?;
-                for (place, row) in candidates.into_iter().enumerate() {
-                    if let Some(key) = incoming.number_of(encoded.row(place)) {
-                        found.places.push((offset + row as usize, key));
-                    }
-                }
+                found.places.extend(meeting(&batch, offset, incoming)?);
                 offset += batch.num_rows();
             }
         }
@@ -170,6 +171,24 @@ fn matching(bytes: Bytes, schema: &SchemaRef, incoming: &Incoming) -> Result<Mat
         first_row += rows;
     }
     Ok(found)
+}
+
+/// Looks for arriving keys among rows in memory.
+fn among(rows: &RecordBatch, schema: &SchemaRef, incoming: &Incoming) -> Result<Matches> {
+    let places = meeting(rows, 0, incoming)?;
+    let picked: UInt32Array = places.iter().map(|(place, _)| *place as u32).collect();
+    Ok(Matches { places, rows: vec![conform(&take_record_batch(rows, &picked)?, schema)?] })
+}
+
+/// Places of the rows that have an arriving key, counted from the place of the first row, with its number.
+fn meeting(rows: &RecordBatch, first: usize, incoming: &Incoming) -> Result<Vec<(usize, u32)>> {
+    let candidates = candidates(incoming.arriving.as_ref(), rows);
+    let encoded = incoming.encoder.encode(&take_record_batch(rows, &UInt32Array::from(candidates.clone()))?)?;
+    let keys = candidates.into_iter().enumerate().filter_map(|(place, row)| {
+        let key = incoming.number_of(encoded.row(place))?;
+        Some((first + row as usize, key))
+    });
+    Ok(keys.collect())
 }
 
 /// The whole rows at some places of a row group, which are in order.

@@ -5,4 +5,5 @@ mod differing;
 mod failing;
 mod kept;
 mod ledger;
+mod parts;
 mod place;

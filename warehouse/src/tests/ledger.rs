@@ -96,11 +96,11 @@ pub(crate) async fn number(release: &Release, statement: &str) -> crate::Result<
     Ok(rows[0].column(0).as_primitive::<Int64Type>().value(0))
 }
 
-fn insurer() -> &'static Arc<Contract> {
+pub(crate) fn insurer() -> &'static Arc<Contract> {
     contract::builtin().dataset("insurer").unwrap()
 }
 
-fn arrival(batch: &str, landed: DateTime<Utc>, insurers: &[(&str, &str)]) -> Arrival {
+pub(crate) fn arrival(batch: &str, landed: DateTime<Utc>, insurers: &[(&str, &str)]) -> Arrival {
     let schema = insurer().table_schema();
     let rows = insurers.len();
     let mut columns: Vec<ArrayRef> =

@@ -50,6 +50,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Our own steps, and what the libraries below warn of.
 const SERVICE_LOG: &str = "warn,anze=info,anze_ingest=info,anze_queries=info,anze_warehouse=info";
 

@@ -20,7 +20,7 @@ use std::task::{Context, Poll};
 use anze_warehouse::contract::Contract;
 use anze_warehouse::publication::{Arrival, DatasetChange, Publication, Savepoint, Snapshot, Upserted};
 use anze_warehouse::session::Limits;
-use futures::StreamExt;
+use tokio::sync::Semaphore;
 
 pub(crate) use again::{Again, Wanted, load_again};
 pub use batch::BatchState;
@@ -125,22 +125,31 @@ async fn datasets(
     datasets: Vec<OfDataset>,
     codes: &KnownCodes,
 ) -> Result<Vec<BatchReport>> {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let core = Arc::new(Semaphore::new(cores));
     let mut changes = Vec::with_capacity(datasets.len());
-    for (contract, due) in datasets {
-        changes.push((publication.change(&contract).await?, due));
+    for (place, (contract, due)) in datasets.into_iter().enumerate() {
+        changes.push((place, publication.change(&contract).await?, due));
     }
-    let at_once = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let mut loaded = futures::stream::iter(changes)
-        .map(|(change, due)| {
-            let (landing, codes) = (landing.clone(), codes.clone());
-            let task = tokio::spawn(async move { dataset(change, landing, due, codes).await });
-            // Dropped with the others where one fails, so that nothing goes on behind its back.
-            AbortOnDropHandle(task)
-        })
-        .buffered(at_once);
+    // The longest first, so that the others fit beside it.
+    let size = |due: &[Due]| due.iter().map(|due| due.delivery.bytes).sum::<u64>();
+    changes.sort_by_key(|(_, _, due)| std::cmp::Reverse(size(due)));
+    let mut loading = Vec::with_capacity(changes.len());
+    for (place, change, due) in changes {
+        let (core, landing, codes) = (Arc::clone(&core), landing.clone(), codes.clone());
+        let task = tokio::spawn(async move {
+            // Nobody closes it; without a permit it would only be one more side by side.
+            let _core = core.acquire().await.ok();
+            dataset(change, landing, due, codes).await
+        });
+        // Dropped with the others where one fails, so that nothing goes on behind its back.
+        loading.push((place, AbortOnDropHandle(task)));
+    }
+    loading.sort_by_key(|(place, _)| *place);
     let mut reports = Vec::new();
-    while let Some(ended) = loaded.next().await {
-        let (change, of_dataset) = ended
+    for (_, task) in loading {
+        let (change, of_dataset) = task
+            .await
             .map_err(|error| Error::caused(ErrorKind::Warehouse, "loading a dataset was interrupted", error))??;
         publication.accept(change);
         reports.extend(of_dataset);

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
+use anze_demo::DemoPlan;
 use chrono::NaiveDate;
 use clap::Args;
 use tokio::runtime::Runtime;
 
 use super::{Desk, threads};
-use crate::demo::{DemoPlan, Finished};
+use crate::demo::Finished;
 use crate::deployment::Deployment;
 use crate::exit::{Misuse, Outcome};
 use crate::serve::serve;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use anze_demo::{DemoPlan, DemoSlots, write_deployment};
 use anze_ingest::Ingest;
 use anze_ingest::clock::Clock;
 use anze_ingest::run::RunReport;
@@ -16,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{DemoPlan, DemoSlots, serve_feeds, write_deployment};
+use super::feed_server::serve_feeds;
 use crate::deployment::Deployment;
 use crate::permission::{Role, Scope, Sensitive};
 use crate::token::Token;

@@ -312,7 +312,7 @@ const COUNTIES: [CountyLine; 90] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::chance::{Seed, Stream};
+    use crate::chance::{Seed, Stream};
 
     #[test]
     fn fishing_vessels_have_a_home_port_with_a_letter() {

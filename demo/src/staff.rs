@@ -84,7 +84,7 @@ fn booking(staff: usize, expert: usize, day: Day, hour: i64, chance: &mut Chance
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::chance::{Seed, Stream};
+    use crate::chance::{Seed, Stream};
     use std::collections::BTreeSet;
 
     #[test]

@@ -114,6 +114,28 @@ pub struct FileStats {
     pub null_count: BTreeMap<String, i64>,
 }
 
+impl FileStats {
+    /// Adds those of more rows of the same columns.
+    pub(crate) fn absorb(&mut self, more: Self) {
+        self.num_records += more.num_records;
+        for (column, count) in more.null_count {
+            *self.null_count.entry(column).or_default() += count;
+        }
+        for (bounds, more, beyond) in [
+            (&mut self.min_values, more.min_values, (|new, old| new < old) as fn(&str, &str) -> bool),
+            (&mut self.max_values, more.max_values, |new, old| new > old),
+        ] {
+            for (column, bound) in more {
+                match bounds.get(&column) {
+                    // An empty bound says that none is known.
+                    Some(known) if known.is_empty() || !(bound.is_empty() || beyond(&bound, known)) => {}
+                    _ => drop(bounds.insert(column, bound)),
+                }
+            }
+        }
+    }
+}
+
 /// A table at one version: what a release names.
 #[derive(Debug, Clone)]
 pub struct TableVersion {

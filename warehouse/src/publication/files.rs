@@ -1,5 +1,6 @@
 //! Reading and writing the Parquet files of a table.
 
+mod groups;
 mod rewrite;
 
 use std::collections::BTreeMap;
@@ -11,10 +12,14 @@ use datafusion::arrow::array::{Array, RecordBatch, StringArray};
 use datafusion::arrow::compute::{max_string, min_string};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use datafusion::parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 use datafusion::parquet::arrow::{ArrowWriter, ProjectionMask};
 use datafusion::parquet::basic::Compression;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use datafusion::parquet::file::writer::SerializedFileWriter;
 use datafusion::parquet::schema::types::ColumnPath;
+
+use groups::Group;
 
 use crate::contract;
 use crate::error::{Error, ErrorKind, Result};
@@ -108,30 +113,59 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
         .map_err(|error| Error::caused(ErrorKind::Internal, "work on a file was interrupted", error))?
 }
 
-fn properties(layout: &Layout, rows: usize) -> WriterProperties {
-    let (least, most) = (*layout.rows_per_group.start(), *layout.rows_per_group.end());
+/// Rows of each row group of a file with so many rows.
+fn rows_per_group(layout: &Layout, rows: usize) -> usize {
+    rows.div_ceil(GROUPS_PER_FILE).clamp(*layout.rows_per_group.start(), *layout.rows_per_group.end())
+}
+
+/// A file that is begun, and what encodes its row groups.
+fn begun(schema: &SchemaRef, layout: &Layout) -> Result<(SerializedFileWriter<Vec<u8>>, ArrowRowGroupWriterFactory)> {
     // Fresh files are read and written anew for some days before they rest: LZ4 costs a fraction
     // of what Zstandard does, above all in small files (decision 0008).
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::LZ4_RAW)
-        .set_max_row_group_row_count(Some(rows.div_ceil(GROUPS_PER_FILE).clamp(least, most)))
         .set_statistics_enabled(EnabledStatistics::Chunk);
     for name in &layout.distinct {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name.as_str()), false);
     }
-    properties.build()
+    let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties.build()))?;
+    Ok(writer.into_serialized_writer()?)
 }
 
 fn encode(schema: &SchemaRef, layout: &Layout, batches: &[RecordBatch]) -> Result<(Vec<u8>, FileStats)> {
     let rows = batches.iter().map(RecordBatch::num_rows).sum();
-    let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties(layout, rows)))?;
+    let groups = cut(batches, rows_per_group(layout, rows));
+    let (mut writer, factory) = begun(schema, layout)?;
+    let groups = groups::side_by_side(groups.into_iter().enumerate().collect(), |(place, rows)| {
+        let rows = rows.into_iter().map(|rows| Ok(rows.with_schema(Arc::clone(schema))?));
+        Group::encode(&factory, place, schema, layout, rows)
+    })?;
     let mut stats = FileStats::default();
-    for batch in batches.iter().filter(|batch| batch.num_rows() > 0) {
-        let batch = batch.clone().with_schema(Arc::clone(schema))?;
-        note(&mut stats, layout, &batch);
-        writer.write(&batch)?;
-    }
+    groups.into_iter().try_for_each(|group| group.append(&mut writer, &mut stats))?;
     Ok((writer.into_inner()?, stats))
+}
+
+/// Batches as groups of so many rows, the last of fewer.
+fn cut(batches: &[RecordBatch], rows_per_group: usize) -> Vec<Vec<RecordBatch>> {
+    let mut groups = Vec::new();
+    let (mut group, mut room) = (Vec::new(), rows_per_group);
+    for batch in batches {
+        let mut first = 0;
+        while first < batch.num_rows() {
+            let length = room.min(batch.num_rows() - first);
+            group.push(batch.slice(first, length));
+            first += length;
+            room -= length;
+            if room == 0 {
+                groups.push(std::mem::take(&mut group));
+                room = rows_per_group;
+            }
+        }
+    }
+    if !group.is_empty() {
+        groups.push(group);
+    }
+    groups
 }
 
 /// Statistics of the columns that prune files.

@@ -104,7 +104,8 @@ impl DatasetChange {
         }
         // A few at a time: each holds a file in memory, and there may be hundreds.
         let rewritten = stream::iter(rewritten).buffered(FILES_AT_ONCE).try_collect::<Vec<_>>();
-        let fresh: Vec<_> = fresh.iter().flat_map(pieces).map(|piece| data.new_file().write(vec![piece])).collect();
+        let fresh = fresh.into_iter().filter(|rows| rows.num_rows() > 0);
+        let fresh: Vec<_> = fresh.map(|rows| data.new_file().write(vec![rows])).collect();
         let history: Vec<_> = history
             .into_iter()
             .filter(|batch| batch.num_rows() > 0)
@@ -126,10 +127,7 @@ impl DatasetChange {
     /// Writes what rests, as it is.
     async fn write_resting(&mut self) -> Result<()> {
         let Some(rested) = self.resting.take() else { return Ok(()) };
-        let data = &mut self.data;
-        let files: Vec<_> = pieces(rested.rows()).map(|piece| data.new_file().write(vec![piece])).collect();
-        try_join_all(files).await?.into_iter().for_each(|file| data.push_fresh(file));
-        Ok(())
+        self.data.append(vec![rested.without(&[])?]).await
     }
 }
 
@@ -143,19 +141,6 @@ enum Rest {
 
 /// Files read or written side by side.
 const FILES_AT_ONCE: usize = 4;
-/// Rows that are worth a file of their own, so that several cores can encode them.
-const ROWS_PER_PIECE: usize = 128 * 1024;
-
-/// Rows in pieces that are encoded side by side, as many as there are cores; none where there is no row.
-fn pieces(rows: &RecordBatch) -> impl Iterator<Item = RecordBatch> + use<> {
-    let rows = rows.clone();
-    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let count = (rows.num_rows() / ROWS_PER_PIECE).clamp(1, cores);
-    let length = rows.num_rows().div_ceil(count).max(1);
-    let all = rows.num_rows();
-    (0..all).step_by(length).map(move |start| rows.slice(start, length.min(all - start)))
-}
-
 /// The rows of all arrivals, with their keys numbered.
 pub(super) struct Incoming {
     pub(super) rows: RecordBatch,

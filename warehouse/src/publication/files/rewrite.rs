@@ -1,23 +1,22 @@
 //! Writing a file again without some of its rows. Row groups that lose none are copied as they are,
-//! encoded and compressed; the others are read and written a batch at a time. So a few replaced rows cost
-//! the groups that they stand in, and memory holds no more than a file and a batch.
+//! encoded and compressed; the others are read and encoded again side by side. So a few replaced rows cost
+//! the groups that they stand in.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use datafusion::arrow::array::{BooleanArray, RecordBatch};
+use datafusion::arrow::array::BooleanArray;
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
-use datafusion::parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
 use datafusion::parquet::column::writer::ColumnCloseResult;
 use datafusion::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
 use datafusion::parquet::file::writer::SerializedFileWriter;
 
-use super::{Layout, conform, note, properties};
+use super::groups::{Group, side_by_side};
+use super::{Layout, begun, conform};
 use crate::error::Result;
 use crate::table::FileStats;
 
@@ -36,38 +35,41 @@ pub(in crate::publication) fn without(
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
     let metadata = ArrowReaderMetadata::load(bytes, options)?;
     let copyable = metadata.schema().fields() == schema.fields();
-    let rows = usize::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or_default();
-    let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties(layout, rows)))?;
-    let (mut writer, groups) = writer.into_serialized_writer()?;
-    let mut stats = FileStats::default();
-    let mut gone = gone.iter().copied().peekable();
-    let mut offset = 0;
-    let mut copied = false;
-    for place in 0..metadata.metadata().num_row_groups() {
-        let group = metadata.metadata().row_group(place);
-        let end = offset + usize::try_from(group.num_rows()).unwrap_or_default();
-        let mut keep = vec![true; end - offset];
-        let mut loses = false;
-        while let Some(row) = gone.next_if(|row| *row < end) {
-            keep[row - offset] = false;
-            loses = true;
+    let (mut writer, factory) = begun(schema, layout)?;
+    let stays = what_stays(metadata.metadata(), gone).into_iter().enumerate();
+    let stays = stays.filter(|(_, keep)| keep.as_ref().is_none_or(|keep| keep.contains(&true)));
+    let groups = side_by_side(stays.collect(), |(place, keep)| {
+        if keep.is_none() && copyable && nulls(layout, schema, metadata.metadata().row_group(place)).is_some() {
+            return Ok(Stays::AsItIs(place));
         }
-        offset = end;
-        match loses {
-            false if copyable && nulls(&mut stats, layout, schema, group) => {
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), metadata.clone())
+            .with_row_groups(vec![place])
+            .with_batch_size(BATCH_ROWS)
+            .build()?;
+        let mut offset = 0;
+        let rows = reader.map(|batch| {
+            let batch = conform(&batch?, schema)?;
+            let Some(keep) = &keep else { return Ok(batch) };
+            let keep = BooleanArray::from(keep[offset..offset + batch.num_rows()].to_vec());
+            offset += batch.num_rows();
+            Ok(filter_record_batch(&batch, &keep)?)
+        });
+        Ok(Stays::Less(Group::encode(&factory, place, schema, layout, rows)?))
+    })?;
+    let mut stats = FileStats::default();
+    let mut copied = false;
+    for group in groups {
+        match group {
+            Stays::Less(group) => group.append(&mut writer, &mut stats)?,
+            Stays::AsItIs(place) => {
+                let group = metadata.metadata().row_group(place);
                 copy(&mut writer, bytes, metadata.metadata(), place)?;
-                stats.num_records += keep.len() as u64;
+                stats.num_records += u64::try_from(group.num_rows()).unwrap_or_default();
+                for (name, count) in nulls(layout, schema, group).unwrap_or_default() {
+                    *stats.null_count.entry(name.to_owned()).or_default() += count;
+                }
                 copied = true;
             }
-            _ if keep.contains(&true) => {
-                let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), metadata.clone())
-                    .with_row_groups(vec![place])
-                    .with_batch_size(BATCH_ROWS)
-                    .build()?;
-                let kept = Kept { keep, schema, layout };
-                kept.write(reader, &groups, &mut writer, &mut stats)?;
-            }
-            _ => {}
         }
     }
     if copied {
@@ -77,20 +79,22 @@ pub(in crate::publication) fn without(
     Ok((writer.into_inner()?, stats))
 }
 
-/// Adds a group's missing values of the bounded columns; `false` where they are not known.
-fn nulls(stats: &mut FileStats, layout: &Layout, schema: &SchemaRef, group: &RowGroupMetaData) -> bool {
+/// What stays of a row group.
+enum Stays {
+    AsItIs(usize),
+    Less(Group),
+}
+
+/// A group's missing values of the bounded columns; `None` where they are not known.
+fn nulls<'l>(layout: &'l Layout, schema: &SchemaRef, group: &RowGroupMetaData) -> Option<Vec<(&'l str, i64)>> {
     let mut counts = Vec::with_capacity(layout.bounded.len());
     for name in &layout.bounded {
         // Our tables are flat: the columns of the file are those of the schema, in its order.
         let Ok(place) = schema.index_of(name) else { continue };
-        let count = group.columns().get(place).and_then(|column| column.statistics()?.null_count_opt());
-        let Some(count) = count else { return false };
-        counts.push((name, count));
+        let count = group.columns().get(place)?.statistics()?.null_count_opt()?;
+        counts.push((name.as_str(), i64::try_from(count).unwrap_or(i64::MAX)));
     }
-    for (name, count) in counts {
-        *stats.null_count.entry(name.clone()).or_default() += i64::try_from(count).unwrap_or(i64::MAX);
-    }
-    true
+    Some(counts)
 }
 
 /// Copies a row group as it is.
@@ -119,46 +123,20 @@ fn copy(
     Ok(())
 }
 
-/// The rows of a group that stay.
-struct Kept<'k> {
-    keep: Vec<bool>,
-    schema: &'k SchemaRef,
-    layout: &'k Layout,
-}
-
-impl Kept<'_> {
-    fn write(
-        self,
-        reader: impl Iterator<Item = std::result::Result<RecordBatch, datafusion::arrow::error::ArrowError>>,
-        groups: &ArrowRowGroupWriterFactory,
-        writer: &mut SerializedFileWriter<Vec<u8>>,
-        stats: &mut FileStats,
-    ) -> Result<()> {
-        let mut columns = groups.create_column_writers(writer.flushed_row_groups().len())?;
-        let mut offset = 0;
-        for batch in reader {
-            let batch = conform(&batch?, self.schema)?;
-            let keep = BooleanArray::from(self.keep[offset..offset + batch.num_rows()].to_vec());
-            offset += batch.num_rows();
-            let batch = filter_record_batch(&batch, &keep)?;
-            note(stats, self.layout, &batch);
-            let leaves = self.schema.fields().iter().zip(batch.columns());
-            let mut writers = columns.iter_mut();
-            for (field, column) in leaves {
-                for leaf in compute_leaves(field, column)? {
-                    if let Some(writer) = writers.next() {
-                        writer.write(&leaf)?;
-                    }
-                }
-            }
+/// Of each row group which of its rows stay; `None`: all of them.
+fn what_stays(metadata: &ParquetMetaData, gone: &[usize]) -> Vec<Option<Vec<bool>>> {
+    let mut gone = gone.iter().copied().peekable();
+    let mut first = 0;
+    let groups = metadata.row_groups().iter().map(|group| {
+        let end = first + usize::try_from(group.num_rows()).unwrap_or_default();
+        let mut keep = None;
+        while let Some(row) = gone.next_if(|row| *row < end) {
+            keep.get_or_insert_with(|| vec![true; end - first])[row - first] = false;
         }
-        let mut out = writer.next_row_group()?;
-        for column in columns {
-            column.close()?.append_to_row_group(&mut out)?;
-        }
-        out.close()?;
-        Ok(())
-    }
+        first = end;
+        keep
+    });
+    groups.collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! A batch so large that it is loaded in parts.
 
-use std::sync::Arc;
-
 use datafusion::arrow::util::display::array_value_to_string;
 
 use super::ledger::{Ledger, arrival, at, insurer};
@@ -27,7 +25,7 @@ const ROWS: [(&str, &str); 12] = [
 /// What stands and what stood, after a batch before and then [`ROWS`] in so many rows a part.
 async fn loaded(rows_per_part: usize) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(Arc::new(Warehouse::open(folder.path()).unwrap())).await.unwrap();
+    let ledger = Ledger::open(Warehouse::open(folder.path()).unwrap()).await.unwrap();
     ledger.deliver("2026-03-01", &[("B", "b0"), ("F", "f0"), ("G", "g0")]).await.unwrap();
     let landed = at("2026-03-02T02:00:00Z");
     let mut publication = ledger.writer.begin(landed, "2026-03-02".parse().unwrap()).await.unwrap();

@@ -75,7 +75,7 @@ pub(super) fn side_by_side<T: Send, R: Send>(pieces: Vec<T>, work: impl Fn(T) ->
         Ok(done)
     };
     let shares: Vec<Result<Vec<(usize, R)>>> = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(&share)).collect();
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(share)).collect();
         let own = share();
         let others =
             others.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));

@@ -2,8 +2,6 @@
 //! encoded and compressed; the others are read and encoded again side by side. So a few replaced rows cost
 //! the groups that they stand in.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use datafusion::arrow::array::BooleanArray;
 use datafusion::arrow::compute::filter_record_batch;
@@ -141,7 +139,9 @@ fn what_stays(metadata: &ParquetMetaData, gone: &[usize]) -> Vec<Option<Vec<bool
 
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::array::{Array, AsArray, Int64Array, StringArray};
+    use std::sync::Arc;
+
+    use datafusion::arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
     use datafusion::arrow::compute::concat_batches;
     use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema};
 

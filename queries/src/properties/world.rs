@@ -128,6 +128,8 @@ fn cell(contract: &Contract, column: &Column, choice: u16) -> Option<String> {
         "sector" => return one(&["mine", "hazchem", "other"]),
         "category" => return one(&["T1", "T9", "commission"]),
         "lead_expert" => return one(&["甲", "乙"]),
+        // By another name a department is shown and cannot be asked for: it is in no list.
+        "department" => return one(&["emergency", "construction", "other"]),
         "rule_id" => return one(&RULES),
         "year" | "budget_year" => return one(&["2024", "2025", "2026"]),
         _ => {}

@@ -3,6 +3,7 @@
 use datafusion::arrow::util::display::array_value_to_string;
 
 use super::ledger::{Ledger, arrival, at, insurer};
+use crate::publication::Arrival;
 use crate::session::Limits;
 use crate::warehouse::Warehouse;
 
@@ -31,12 +32,15 @@ async fn loaded(rows_per_part: usize) -> Vec<String> {
     let mut publication = ledger.writer.begin(landed, "2026-03-02".parse().unwrap()).await.unwrap();
     let mut change = publication.change(insurer()).await.unwrap();
     let mut outlived = 0;
-    let parts: Vec<_> = ROWS.chunks(rows_per_part).collect();
-    for (number, part) in parts.iter().enumerate() {
-        let arrival = arrival("large", landed, part);
-        let upserted = match number + 1 == parts.len() {
-            false => change.upsert_part(&arrival).await.unwrap(),
-            true => change.upsert(&[arrival]).await.unwrap(),
+    // Cut from one, so that the numbers of the rows run on.
+    let whole = arrival("large", landed, &ROWS);
+    for first in (0..ROWS.len()).step_by(rows_per_part) {
+        let rows = whole.rows.slice(first, rows_per_part.min(ROWS.len() - first));
+        let is_last = first + rows.num_rows() == ROWS.len();
+        let part = Arrival { rows, ..whole.clone() };
+        let upserted = match is_last {
+            false => change.upsert_part(&part).await.unwrap(),
+            true => change.upsert(&[part]).await.unwrap(),
         };
         outlived += upserted.outlived_in_batch;
     }

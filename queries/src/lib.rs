@@ -20,6 +20,7 @@ mod groups;
 mod handworked;
 mod lead;
 mod names;
+mod own_files;
 #[cfg(test)]
 mod properties;
 mod province;

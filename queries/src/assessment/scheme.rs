@@ -5,7 +5,6 @@ mod file;
 mod soundness;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use chrono::NaiveDate;
@@ -16,6 +15,7 @@ use crate::catalogue::{Catalogue, Metric};
 use crate::dimension::Dimension;
 use crate::embedded;
 use crate::error::{Error, Result};
+use crate::own_files::own_files;
 use crate::suggestion::did_you_mean;
 
 /// The grade below the lowest that a scheme names.
@@ -195,8 +195,9 @@ impl Schemes {
             let id = file.strip_suffix(".toml").unwrap_or(file);
             files.insert(id.to_owned(), (format!("schemes/{file} (built in)"), (*text).to_owned()));
         }
-        for (id, text) in own.map(own_files).transpose()?.unwrap_or_default() {
-            files.insert(id.clone(), (format!("schemes/{id}.toml"), text));
+        for (file, text) in own.map(|folder| own_files(folder, &[".toml"])).transpose()?.unwrap_or_default() {
+            let id = file.strip_suffix(".toml").unwrap_or(&file);
+            files.insert(id.to_owned(), (format!("schemes/{file}"), text));
         }
         let mut faults = Vec::new();
         let mut schemes = Vec::new();
@@ -296,25 +297,4 @@ fn read(id: &str, file: &str, text: &str, catalogue: &Catalogue) -> Result<Schem
         (_, found) if found.is_empty() => Err(vec![format!("{file}: this is no scheme")]),
         (_, found) => Err(found),
     }
-}
-
-/// The texts of a deployment's own schemes, by id.
-fn own_files(folder: &Path) -> Result<Vec<(String, String)>> {
-    let unreadable =
-        |path: &Path, error: std::io::Error| Error::catalogue(format!("{} cannot be read: {error}", path.display()));
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(unreadable(folder, error)),
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|error| unreadable(folder, error))?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if let Some(id) = name.strip_suffix(".toml") {
-            files.push((id.to_owned(), fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?));
-        }
-    }
-    files.sort();
-    Ok(files)
 }

@@ -1,13 +1,13 @@
 //! The files of metrics: those inside the binary and those of a deployment.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use super::Metric;
 use super::declaration::{Source, metric};
 use crate::embedded;
 use crate::error::{Error, Result};
+use crate::own_files::own_files;
 
 const SQL: &str = ".sql";
 const TOML: &str = ".toml";
@@ -20,22 +20,7 @@ pub(super) fn builtin() -> Result<Vec<Metric>> {
 
 /// The metrics of a deployment's folder: two files each, a test where there is one.
 pub(super) fn own(folder: &Path) -> Result<Vec<Metric>> {
-    let unreadable =
-        |path: &Path, error: std::io::Error| Error::catalogue(format!("{} cannot be read: {error}", path.display()));
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(unreadable(folder, error)),
-    };
-    let mut texts = BTreeMap::new();
-    for entry in entries {
-        let path = entry.map_err(|error| unreadable(folder, error))?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        if name.ends_with(SQL) || name.ends_with(TOML) {
-            let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
-            texts.insert(name.to_owned(), text);
-        }
-    }
+    let texts = own_files(folder, &[SQL, TOML])?;
     let files = texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
     read(&folder.display().to_string(), files, &[SQL, TOML])
 }
@@ -90,6 +75,8 @@ fn id(name: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -22,8 +22,6 @@ use crate::lineage;
 use crate::store::Store;
 use crate::table::{DataFile, TableKind, TableName, TableVersion};
 
-/// Tables looked through side by side.
-const FILES_AT_ONCE: usize = 4;
 /// What tells what a finding is about.
 const ABOUT: [&str; 6] = ["dataset", "batch_id", "row_no", "rule", "value", "cleared_in"];
 
@@ -94,7 +92,7 @@ impl Publication<'_> {
             }
         }
         let store = self.writer.warehouse.store();
-        let met = stream::iter(looks).map(|look| look.met(store)).buffered(FILES_AT_ONCE);
+        let met = stream::iter(looks).map(|look| look.met(store)).buffered(files::FILES_AT_ONCE);
         let met: Vec<Vec<u32>> = met.try_collect().await?;
         Ok(met.into_iter().flatten().map(|row| open.place[row as usize]).collect())
     }

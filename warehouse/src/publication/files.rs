@@ -34,6 +34,9 @@ const GROUPS_PER_FILE: usize = 16;
 /// Rows of one row group, whatever the size of its file.
 const ROWS_PER_GROUP: RangeInclusive<usize> = 4 * 1024..=128 * 1024;
 
+/// Files read or written side by side: each is held in memory, and there may be hundreds.
+pub(super) const FILES_AT_ONCE: usize = 4;
+
 /// How the columns of a table are laid out in its files.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {

@@ -25,8 +25,8 @@ use contest::Contest;
 use existing::Existing;
 pub(super) use resting::Resting;
 
-use super::DatasetChange;
 use super::arrivals::{Arrival, Upserted};
+use super::{DatasetChange, files};
 use crate::contract::Contract;
 use crate::error::Result;
 use crate::lineage;
@@ -102,8 +102,7 @@ impl DatasetChange {
                 Ok::<_, crate::Error>((path, Some(new.write_without(old, rows).await?)))
             });
         }
-        // A few at a time: each holds a file in memory, and there may be hundreds.
-        let rewritten = stream::iter(rewritten).buffered(FILES_AT_ONCE).try_collect::<Vec<_>>();
+        let rewritten = stream::iter(rewritten).buffered(files::FILES_AT_ONCE).try_collect::<Vec<_>>();
         let fresh = fresh.into_iter().filter(|rows| rows.num_rows() > 0);
         let fresh: Vec<_> = fresh.map(|rows| data.new_file().write(vec![rows])).collect();
         let history: Vec<_> = history
@@ -139,8 +138,6 @@ enum Rest {
     Current,
 }
 
-/// Files read or written side by side.
-const FILES_AT_ONCE: usize = 4;
 /// The rows of all arrivals, with their keys numbered.
 pub(super) struct Incoming {
     pub(super) rows: RecordBatch,

@@ -14,7 +14,7 @@ use datafusion::parquet::file::metadata::RowGroupMetaData;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::arriving::{Arriving, candidates};
-use super::{FILES_AT_ONCE, Incoming, clocks};
+use super::{Incoming, clocks};
 use crate::error::Result;
 use crate::lineage;
 use crate::publication::DatasetChange;
@@ -58,8 +58,7 @@ impl DatasetChange {
                 Arc::clone(incoming),
             ));
         }
-        // A few at a time: each holds its file in memory.
-        let mut looked: Vec<(u32, Matches)> = stream::iter(looks).buffered(FILES_AT_ONCE).try_collect().await?;
+        let mut looked: Vec<(u32, Matches)> = stream::iter(looks).buffered(files::FILES_AT_ONCE).try_collect().await?;
         let resting = table.files.len() as u32;
         if let Some(rested) = &self.resting {
             let (rows, schema, incoming) = (rested.rows().clone(), Arc::clone(&table.schema), Arc::clone(incoming));

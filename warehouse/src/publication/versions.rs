@@ -54,7 +54,8 @@ impl DatasetChange {
     }
 
     async fn contend(&mut self, arrivals: &[Arrival], rest: Rest) -> Result<Upserted> {
-        let incoming = Arc::new(Incoming::new(&self.contract, arrivals)?);
+        let stands = !self.data.files.is_empty() || self.resting.is_some();
+        let incoming = Arc::new(Incoming::new(&self.contract, arrivals, stands)?);
         if incoming.rows.num_rows() == 0 {
             if rest == Rest::Nothing {
                 self.write_resting().await?;
@@ -160,7 +161,8 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    fn new(contract: &Contract, arrivals: &[Arrival]) -> Result<Self> {
+    /// `stands`: whether anything is stored that could have one of the keys.
+    fn new(contract: &Contract, arrivals: &[Arrival], stands: bool) -> Result<Self> {
         let schema = contract.table_schema();
         let rows = concat_batches(&schema, arrivals.iter().map(|arrival| &arrival.rows))?;
         let arrival = arrivals
@@ -191,7 +193,7 @@ impl Incoming {
             key.push(number);
         }
         let clock = clocks(&rows)?;
-        let arriving = Arriving::new(contract, &rows).map(Arc::new);
+        let arriving = stands.then(|| Arriving::new(contract, &rows)).flatten().map(Arc::new);
         Ok(Self {
             arriving,
             keys: first_row.len(),

@@ -1,6 +1,6 @@
 //! Keys that are looked for among the rows of other tables, held exactly and compared as bytes.
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use datafusion::arrow::compute::{cast, max_string, min_string};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::row::{RowConverter, Rows, SortField};
@@ -10,11 +10,39 @@ use super::files;
 use crate::error::Result;
 use crate::table::DataFile;
 
+/// Keys as bytes that are equal where the keys are.
+enum Keys {
+    /// Of one text column: its texts, as they are.
+    Text(StringArray),
+    Rows(Rows),
+}
+
+impl Keys {
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Rows(rows) => rows.num_rows(),
+        }
+    }
+
+    fn bytes(&self, row: usize) -> &[u8] {
+        match self {
+            Self::Text(text) => text.value(row).as_bytes(),
+            Self::Rows(rows) => rows.row(row).data(),
+        }
+    }
+
+    fn is_null(&self, row: usize) -> bool {
+        // Of several columns a null is a value of its own, which no wanted key has.
+        matches!(self, Self::Text(text) if text.is_null(row))
+    }
+}
+
 /// The keys of some rows, each looked for once however many rows have it.
 pub(super) struct Wanted {
     converter: RowConverter,
     types: Vec<DataType>,
-    keys: Rows,
+    keys: Keys,
     /// The first row of each key.
     first: HashTable<u32>,
     /// By row: the first row with the same key.
@@ -32,33 +60,33 @@ impl Wanted {
     pub(super) fn new(columns: &[ArrayRef]) -> Result<Self> {
         let types: Vec<DataType> = columns.iter().map(|column| column.data_type().clone()).collect();
         let converter = RowConverter::new(types.iter().cloned().map(SortField::new).collect())?;
-        let keys = converter.convert_columns(columns)?;
+        let keys = keys(&converter, columns)?;
         let hasher = ahash::RandomState::with_seeds(5, 6, 7, 8);
-        let mut first: HashTable<u32> = HashTable::with_capacity(keys.num_rows());
-        let mut same_as = Vec::with_capacity(keys.num_rows());
-        for row in 0..keys.num_rows() {
-            let key = keys.row(row);
-            let hash = hasher.hash_one(key.data());
-            let known = first.find(hash, |&known| keys.row(known as usize) == key).copied();
+        let mut first: HashTable<u32> = HashTable::new();
+        let mut same_as = Vec::with_capacity(keys.len());
+        for row in 0..keys.len() {
+            let key = keys.bytes(row);
+            let hash = hasher.hash_one(key);
+            let known = first.find(hash, |&known| keys.bytes(known as usize) == key).copied();
             same_as.push(known.unwrap_or_else(|| {
-                first.insert_unique(hash, row as u32, |&known| hasher.hash_one(keys.row(known as usize).data()));
+                first.insert_unique(hash, row as u32, |&known| hasher.hash_one(keys.bytes(known as usize)));
                 row as u32
             }));
         }
         let text = columns.first().and_then(|column| column.as_string_opt::<i32>());
         let bounds = text.and_then(|text| Some((min_string(text)?.to_owned(), max_string(text)?.to_owned())));
-        let (is_met, left) = (vec![false; keys.num_rows()], first.len());
+        let (is_met, left) = (vec![false; keys.len()], first.len());
         Ok(Self { converter, types, keys, first, same_as, is_met, left, hasher, bounds })
     }
 
     /// Meets rows that may have the keys, in the columns of the same order; nulls are no keys.
     pub(super) fn meet(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let fitted = columns.iter().zip(&self.types).map(|(column, of)| cast(column, of));
-        let rows = self.converter.convert_columns(&fitted.collect::<std::result::Result<Vec<_>, _>>()?)?;
-        for row in 0..rows.num_rows() {
-            let key = rows.row(row);
-            let hash = self.hasher.hash_one(key.data());
-            if let Some(&known) = self.first.find(hash, |&known| self.keys.row(known as usize) == key)
+        let found = keys(&self.converter, &fitted.collect::<std::result::Result<Vec<_>, _>>()?)?;
+        for row in (0..found.len()).filter(|row| !found.is_null(*row)) {
+            let key = found.bytes(row);
+            let hash = self.hasher.hash_one(key);
+            if let Some(&known) = self.first.find(hash, |&known| self.keys.bytes(known as usize) == key)
                 && !std::mem::replace(&mut self.is_met[known as usize], true)
             {
                 self.left -= 1;
@@ -85,11 +113,20 @@ impl Wanted {
     }
 }
 
+/// Columns as keys.
+fn keys(converter: &RowConverter, columns: &[ArrayRef]) -> Result<Keys> {
+    let text = columns.first().filter(|_| columns.len() == 1).and_then(|column| column.as_string_opt::<i32>());
+    match text {
+        Some(text) => Ok(Keys::Text(text.clone())),
+        None => Ok(Keys::Rows(converter.convert_columns(columns)?)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use datafusion::arrow::array::{Int64Array, StringArray};
+    use datafusion::arrow::array::Int64Array;
 
     use super::*;
 

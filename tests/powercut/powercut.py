@@ -55,6 +55,7 @@ class Disk:
         self.root = os.path.realpath(root)
         self.top = loaded(self.root)
         self.open = {}
+        self.syncing = {}
 
     def parts(self, path):
         path = os.path.normpath(path)
@@ -98,13 +99,20 @@ class Disk:
         if at is None:
             self.open[fd][1] = start + len(data)
 
-    def sync(self, fd):
+    def begin_sync(self, fd):
         node = self.open.get(fd, [None])[0]
-        if isinstance(node, File):
-            node.synced = bytes(node.data)
-        elif isinstance(node, Folder):
-            node.synced = dict(node.names)
-        return node is not None
+        if node is not None:
+            held = bytes(node.data) if isinstance(node, File) else dict(node.names)
+            self.syncing.setdefault(fd, []).append((node, held))
+
+    def sync(self, fd):
+        """What was there when it began is on the disk now; whether it is of this disk."""
+        begun = self.syncing.get(fd)
+        if not begun:
+            return False
+        node, held = begun.pop(0)
+        node.synced = held
+        return True
 
     def left(self, names):
         """Paths and bytes of what a power cut leaves now."""
@@ -126,23 +134,47 @@ def text(quoted):
     return bytes.fromhex(quoted.replace("\\x", ""))
 
 
+# The kernel lets go of a number, and makes a folder, before the call is told as ended: another thread may already have
+# been given the number, or found the folder, in a line that stands before that one.
+AT_ONCE = ("close", "mkdir", "mkdirat")
+SYNCS = ("fsync", "fdatasync")
+
+
 def calls(trace):
-    """Finished calls in the order in which they ended."""
-    waiting = {}
+    """(call, arguments, result, whether it begins here) in the order in which they take effect.
+
+    A call takes effect when it has ended, those of AT_ONCE when they begin. A sync is told both times: it promises
+    only what was there when it began.
+    """
+    told, waiting = [], {}
     for line in trace.read_text().splitlines():
         match = LINE.match(line)
         if not match:
             continue
         process, rest = match.groups()
         if rest.endswith("<unfinished ...>"):
-            waiting[process] = rest[: -len("<unfinished ...>")].rstrip()
+            waiting[process] = (len(told), rest[: -len("<unfinished ...>")].rstrip())
+            told.append(None)
             continue
+        began = None
         resumed = re.match(r"^<\.\.\. \w+ resumed>(.*)$", rest, re.S)
         if resumed:
-            rest = waiting.pop(process, "") + resumed.group(1)
+            began, start = waiting.pop(process, (None, ""))
+            rest = start + resumed.group(1)
         call = CALL.match(rest)
-        if call and int(call.group(3)) >= 0:
-            yield call.group(1), call.group(2), int(call.group(3))
+        if not call or int(call.group(3)) < 0:
+            continue
+        name, event = call.group(1), (call.group(1), call.group(2), int(call.group(3)))
+        if name in AT_ONCE and began is not None:
+            told[began] = (*event, False)
+            continue
+        if name in SYNCS:
+            if began is None:
+                told.append((*event, True))
+            else:
+                told[began] = (*event, True)
+        told.append((*event, False))
+    return [event for event in told if event]
 
 
 PATH = r'"((?:\\x[0-9a-f]{2})*)"'
@@ -152,8 +184,8 @@ def paths(arguments, here):
     return [os.path.join(here, text(path).decode()) for path in re.findall(PATH, arguments)]
 
 
-def apply(disk, name, arguments, result, here):
-    """Applies a call; whether it was a sync of something on the disk."""
+def apply(disk, name, arguments, result, begins, here):
+    """Applies a call; whether it was a sync of something on the disk, and that has ended."""
     fd = int(found.group(1)) if (found := re.match(r"^(\d+)", arguments)) else None
     if name in ("openat", "open", "creat"):
         flags = arguments.split('"')[-1] + ("O_CREAT|O_TRUNC" if name == "creat" else "")
@@ -195,7 +227,9 @@ def apply(disk, name, arguments, result, here):
         folder, last = disk.folder_and_name(paths(arguments, here)[0])
         if folder is not None:
             folder.names.setdefault(last, Folder())
-    elif name in ("fsync", "fdatasync"):
+    elif name in SYNCS and begins:
+        disk.begin_sync(fd)
+    elif name in SYNCS:
         return disk.sync(fd)
     return False
 
@@ -267,15 +301,15 @@ def main(anze, points):
             deployment.run(*arguments, trace=trace)
             expected = {row["batch_id"] for row in batches(deployment)}
             seen = deployment.rows(SEEN)
-            events = list(calls(trace))
+            events = calls(trace)
             replayed, syncs = Disk(folder / "data"), 0
             replayed.top = disk.top
-            total = sum(1 for name, _, _ in events if name in ("fsync", "fdatasync"))
+            total = sum(1 for name, _, _, begins in events if name in SYNCS and not begins)
             wanted = None if points is None else {total * point // points for point in range(1, points + 1)}
-            for number, (name, arguments_of, result) in enumerate(events):
-                synced = apply(replayed, name, arguments_of, result, os.getcwd())
+            for number, (name, arguments_of, result, begins) in enumerate(events):
+                synced = apply(replayed, name, arguments_of, result, begins, os.getcwd())
                 last = number == len(events) - 1
-                if name in ("fsync", "fdatasync"):
+                if name in SYNCS and not begins:
                     syncs += 1
                 if not last and not (synced and (wanted is None or syncs in wanted)):
                     continue

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use datafusion::arrow::array::RecordBatch;
 
 use super::Publication;
+use super::files::Picked;
 use super::noted::Noted;
-use super::versions::Resting;
 use super::working::{Aside, WorkingTable};
 use super::{BOOKS, NOTED_ROWS};
 use crate::contract::Contract;
@@ -22,7 +22,7 @@ pub struct DatasetChange {
     pub(super) data: WorkingTable,
     pub(super) history: WorkingTable,
     /// Current rows that are not written yet.
-    pub(super) resting: Option<Resting>,
+    pub(super) resting: Option<Picked>,
     release: u64,
     /// Whether current rows changed.
     pub(super) touched: bool,

@@ -1,6 +1,7 @@
 //! Reading and writing the Parquet files of a table.
 
 mod groups;
+mod picked;
 mod rewrite;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use datafusion::parquet::file::writer::SerializedFileWriter;
 use datafusion::parquet::schema::types::ColumnPath;
 
 use groups::Group;
+pub(super) use picked::Picked;
 
 use crate::contract;
 use crate::error::{Error, ErrorKind, Result};
@@ -84,6 +86,12 @@ impl NewFile {
         self.write_from(move || Ok(batches)).await
     }
 
+    /// Writes rows of a batch.
+    pub(super) async fn write_picked(self, picked: Picked) -> Result<DataFile> {
+        let (schema, layout) = (Arc::clone(&self.schema), self.layout.clone());
+        self.keep(move || encode_picked(&schema, &layout, &picked)).await
+    }
+
     /// Writes an older file of the table again, without the rows at some places, which are in order.
     pub(super) async fn write_without(self, old: DataFile, gone: Vec<usize>) -> Result<DataFile> {
         let bytes = bytes(&self.store, &self.table, &old).await?;
@@ -137,10 +145,25 @@ fn begun(schema: &SchemaRef, layout: &Layout) -> Result<(SerializedFileWriter<Ve
 
 fn encode(schema: &SchemaRef, layout: &Layout, batches: &[RecordBatch]) -> Result<(Vec<u8>, FileStats)> {
     let rows = batches.iter().map(RecordBatch::num_rows).sum();
-    let groups = cut(batches, rows_per_group(layout, rows));
+    encode_groups(schema, layout, cut(batches, rows_per_group(layout, rows)), Ok)
+}
+
+fn encode_picked(schema: &SchemaRef, layout: &Layout, picked: &Picked) -> Result<(Vec<u8>, FileStats)> {
+    let (rows, step) = (picked.num_rows(), rows_per_group(layout, picked.num_rows()));
+    let groups = (0..rows).step_by(step).map(|first| first..rows.min(first + step)).collect();
+    encode_groups(schema, layout, groups, |range| Ok(vec![picked.rows(range)?]))
+}
+
+/// Encodes row groups side by side; `rows_of` gives the rows of one where it is encoded.
+fn encode_groups<G: Send>(
+    schema: &SchemaRef,
+    layout: &Layout,
+    groups: Vec<G>,
+    rows_of: impl Fn(G) -> Result<Vec<RecordBatch>> + Sync,
+) -> Result<(Vec<u8>, FileStats)> {
     let (mut writer, factory) = begun(schema, layout)?;
-    let groups = groups::side_by_side(groups.into_iter().enumerate().collect(), |(place, rows)| {
-        let rows = rows.into_iter().map(|rows| Ok(rows.with_schema(Arc::clone(schema))?));
+    let groups = groups::side_by_side(groups.into_iter().enumerate().collect(), |(place, group)| {
+        let rows = rows_of(group)?.into_iter().map(|rows| Ok(rows.with_schema(Arc::clone(schema))?));
         Group::encode(&factory, place, schema, layout, rows)
     })?;
     let mut stats = FileStats::default();

@@ -8,7 +8,6 @@ mod arriving;
 mod contest;
 mod existing;
 mod receipt;
-mod resting;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +22,6 @@ use hashbrown::HashTable;
 use arriving::Arriving;
 use contest::Contest;
 use existing::Existing;
-pub(super) use resting::Resting;
 
 use super::arrivals::{Arrival, Upserted};
 use super::{DatasetChange, files};
@@ -85,11 +83,11 @@ impl DatasetChange {
         self.touched |= current.num_rows() > 0 || contest.replaces_any();
         let mut fresh = Vec::new();
         if let Some(rested) = self.resting.take() {
-            fresh.push(rested.without(&contest.replaced_in(existing, existing.resting))?);
+            fresh.push(rested.without(contest.replaced_in(existing, existing.resting)));
         }
         match rest {
             Rest::Nothing => fresh.push(current),
-            Rest::Current => self.resting = Some(Resting::of(current)),
+            Rest::Current => self.resting = Some(current),
         }
         let history = contest.history(&self.contract, &incoming.rows, existing)?;
         let (data, versions) = (&mut self.data, &mut self.history);
@@ -105,7 +103,7 @@ impl DatasetChange {
         }
         let rewritten = stream::iter(rewritten).buffered(files::FILES_AT_ONCE).try_collect::<Vec<_>>();
         let fresh = fresh.into_iter().filter(|rows| rows.num_rows() > 0);
-        let fresh: Vec<_> = fresh.map(|rows| data.new_file().write(vec![rows])).collect();
+        let fresh: Vec<_> = fresh.map(|rows| data.new_file().write_picked(rows)).collect();
         let history: Vec<_> = history
             .into_iter()
             .filter(|batch| batch.num_rows() > 0)
@@ -127,7 +125,11 @@ impl DatasetChange {
     /// Writes what rests, as it is.
     async fn write_resting(&mut self) -> Result<()> {
         let Some(rested) = self.resting.take() else { return Ok(()) };
-        self.data.append(vec![rested.without(&[])?]).await
+        if rested.num_rows() > 0 {
+            let file = self.data.new_file().write_picked(rested).await?;
+            self.data.push_fresh(file);
+        }
+        Ok(())
     }
 }
 

@@ -4,8 +4,8 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Syncs the files and folders of one warehouse as they are written, unless that is put off.
 ///
@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug, Clone, Default)]
 pub struct Syncs {
     are_put_off: Arc<AtomicBool>,
+    /// Held while a folder is made and its name synced: who finds a folder there may rely on it.
+    making: Arc<RwLock<()>>,
 }
 
 impl Syncs {
@@ -56,11 +58,23 @@ impl Syncs {
     /// # Errors
     /// As the file system's.
     pub fn create_folders(&self, folder: &Path) -> io::Result<()> {
+        let unmade = || {
+            let _nobody_makes = self.making.read().unwrap_or_else(PoisonError::into_inner);
+            !folder.exists()
+        };
+        if unmade() {
+            let _nobody_else = self.making.write().unwrap_or_else(PoisonError::into_inner);
+            self.make(folder)?;
+        }
+        Ok(())
+    }
+
+    fn make(&self, folder: &Path) -> io::Result<()> {
         if folder.exists() {
             return Ok(());
         }
         if let Some(parent) = folder.parent() {
-            self.create_folders(parent)?;
+            self.make(parent)?;
             match fs::create_dir(folder) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => self.folder(parent)?,
@@ -126,6 +140,23 @@ mod tests {
         assert!(clone.folder(&gone).is_err());
         drop(syncs.put_off());
         assert!(clone.folder(&gone).is_err());
+    }
+
+    #[test]
+    fn a_folder_that_is_being_made_is_there_for_others_once_its_name_is_synced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (syncs, deep) = (Syncs::default(), folder.path().join("a"));
+        let making = syncs.making.write().unwrap();
+        fs::create_dir(&deep).unwrap();
+        let (told, hears) = std::sync::mpsc::channel();
+        let other = std::thread::spawn({
+            let syncs = syncs.clone();
+            move || told.send(syncs.create_folders(&deep).is_ok())
+        });
+        assert!(hears.recv_timeout(std::time::Duration::from_millis(50)).is_err());
+        drop(making);
+        assert!(hears.recv().unwrap());
+        other.join().unwrap().unwrap();
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::contract::Contract;
 use crate::error::Result;
 use crate::lineage;
 use crate::publication::arrivals::{Arrival, Keys, Outcome, RowWarning, Upserted};
+use crate::publication::files::Picked;
 use crate::reference;
 
 /// The version of a key that stands at some point of the contest.
@@ -201,13 +202,12 @@ impl Contest {
     }
 
     /// The rows that are current at the end, owners filled in.
-    pub(super) fn current_rows(&self, rows: &RecordBatch) -> Result<RecordBatch> {
-        let owners = self.winners.iter().map(|(_, owner)| Some(owner.as_ref()));
-        if self.winners.len() == rows.num_rows() {
-            return with_owner(rows.clone(), owners);
-        }
-        let picked: UInt32Array = self.winners.iter().map(|(row, _)| *row).collect();
-        with_owner(take_record_batch(rows, &picked)?, owners)
+    pub(super) fn current_rows(&self, rows: &RecordBatch) -> Result<Picked> {
+        // The other rows have no owner, and nobody reads them.
+        let mut owners = vec![""; rows.num_rows()];
+        self.winners.iter().for_each(|(row, owner)| owners[*row as usize] = owner);
+        let rows = with_owner(rows.clone(), owners.into_iter().map(Some))?;
+        Ok(Picked::of(rows, self.winners.iter().map(|(row, _)| *row).collect()))
     }
 
     /// Places of replaced rows by file, in order.

@@ -18,7 +18,7 @@ use super::{Incoming, clocks};
 use crate::error::Result;
 use crate::lineage;
 use crate::publication::DatasetChange;
-use crate::publication::files::{self, conform};
+use crate::publication::files::{self, Picked, conform};
 use crate::release::VERSION_STATE;
 use crate::store::Store;
 use crate::table::{DataFile, TableName};
@@ -61,8 +61,8 @@ impl DatasetChange {
         let mut looked: Vec<(u32, Matches)> = stream::iter(looks).buffered(files::FILES_AT_ONCE).try_collect().await?;
         let resting = table.files.len() as u32;
         if let Some(rested) = &self.resting {
-            let (rows, schema, incoming) = (rested.rows().clone(), Arc::clone(&table.schema), Arc::clone(incoming));
-            looked.push((resting, files::blocking(move || among(&rows, &schema, &incoming)).await?));
+            let (rested, schema, incoming) = (rested.clone(), Arc::clone(&table.schema), Arc::clone(incoming));
+            looked.push((resting, files::blocking(move || among(&rested, &schema, &incoming)).await?));
         }
         let mut found = Existing {
             rows: RecordBatch::new_empty(Arc::clone(&table.schema)),
@@ -173,10 +173,11 @@ fn matching(bytes: Bytes, schema: &SchemaRef, incoming: &Incoming) -> Result<Mat
 }
 
 /// Looks for arriving keys among rows in memory.
-fn among(rows: &RecordBatch, schema: &SchemaRef, incoming: &Incoming) -> Result<Matches> {
-    let places = meeting(rows, 0, incoming)?;
+fn among(rested: &Picked, schema: &SchemaRef, incoming: &Incoming) -> Result<Matches> {
+    let mut places = meeting(rested.batch(), 0, incoming)?;
+    places.retain(|(place, _)| rested.counts(*place));
     let picked: UInt32Array = places.iter().map(|(place, _)| *place as u32).collect();
-    Ok(Matches { places, rows: vec![conform(&take_record_batch(rows, &picked)?, schema)?] })
+    Ok(Matches { places, rows: vec![conform(&take_record_batch(rested.batch(), &picked)?, schema)?] })
 }
 
 /// Places of the rows that have an arriving key, counted from the place of the first row, with its number.

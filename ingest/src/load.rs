@@ -35,7 +35,7 @@ use crate::schedule::day_of;
 
 /// Rows that contend in memory at once, and about how many bytes they may take.
 const SEGMENT_ROWS: usize = 512 * 1024;
-const SEGMENT_BYTES: usize = 128 << 20;
+const SEGMENT_BYTES: usize = 160 << 20;
 /// Held records or remarks of one batch that wait in memory to be written into the books.
 const BOOKED_AT_ONCE: usize = 64 * 1024;
 

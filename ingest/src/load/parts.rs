@@ -16,9 +16,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::feed::{Feed, UnknownColumns};
 use crate::landing::Landing;
 
-/// Parts that are read ahead: enough that reading does not wait while a segment contends, few enough
-/// that what waits stays below a segment.
-const AHEAD: usize = 12;
+/// Parts that are read ahead: enough that each core has one and the next one is there, few enough
+/// that what waits stays far below a segment.
+const AHEAD: usize = 4;
 
 /// A part of a batch on its way from the decoder.
 pub(super) enum Part {

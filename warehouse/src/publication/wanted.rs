@@ -11,13 +11,13 @@ use crate::error::Result;
 use crate::table::DataFile;
 
 /// Keys as bytes that are equal where the keys are.
-enum Keys {
+enum KeyBytes {
     /// Of one text column: its texts, as they are.
     Text(StringArray),
     Rows(Rows),
 }
 
-impl Keys {
+impl KeyBytes {
     fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -42,7 +42,7 @@ impl Keys {
 pub(super) struct Wanted {
     converter: RowConverter,
     types: Vec<DataType>,
-    keys: Keys,
+    keys: KeyBytes,
     /// The first row of each key.
     first: HashTable<u32>,
     /// By row: the first row with the same key.
@@ -114,11 +114,11 @@ impl Wanted {
 }
 
 /// Columns as keys.
-fn keys(converter: &RowConverter, columns: &[ArrayRef]) -> Result<Keys> {
+fn keys(converter: &RowConverter, columns: &[ArrayRef]) -> Result<KeyBytes> {
     let text = columns.first().filter(|_| columns.len() == 1).and_then(|column| column.as_string_opt::<i32>());
     match text {
-        Some(text) => Ok(Keys::Text(text.clone())),
-        None => Ok(Keys::Rows(converter.convert_columns(columns)?)),
+        Some(text) => Ok(KeyBytes::Text(text.clone())),
+        None => Ok(KeyBytes::Rows(converter.convert_columns(columns)?)),
     }
 }
 

@@ -13,9 +13,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 #[derive(Debug, Clone, Default)]
 pub struct Syncs {
     are_put_off: Arc<AtomicBool>,
-    /// Held while a folder is made and its name synced: who finds a folder there may rely on it.
-    making: Arc<RwLock<()>>,
 }
+
+/// Held while a folder is made and its name synced, whoever makes it: who finds a folder may rely on it.
+static MAKING: RwLock<()> = RwLock::new(());
 
 impl Syncs {
     /// Syncs a file with its length and times.
@@ -58,15 +59,13 @@ impl Syncs {
     /// # Errors
     /// As the file system's.
     pub fn create_folders(&self, folder: &Path) -> io::Result<()> {
-        let unmade = || {
-            let _nobody_makes = self.making.read().unwrap_or_else(PoisonError::into_inner);
-            !folder.exists()
-        };
-        if unmade() {
-            let _nobody_else = self.making.write().unwrap_or_else(PoisonError::into_inner);
-            self.make(folder)?;
+        let nobody_makes = MAKING.read().unwrap_or_else(PoisonError::into_inner);
+        if folder.exists() {
+            return Ok(());
         }
-        Ok(())
+        drop(nobody_makes);
+        let _nobody_else = MAKING.write().unwrap_or_else(PoisonError::into_inner);
+        self.make(folder)
     }
 
     fn make(&self, folder: &Path) -> io::Result<()> {
@@ -145,14 +144,11 @@ mod tests {
     #[test]
     fn a_folder_that_is_being_made_is_there_for_others_once_its_name_is_synced() {
         let folder = tempfile::tempdir().unwrap();
-        let (syncs, deep) = (Syncs::default(), folder.path().join("a"));
-        let making = syncs.making.write().unwrap();
+        let deep = folder.path().join("a");
+        let making = MAKING.write().unwrap();
         fs::create_dir(&deep).unwrap();
         let (told, hears) = std::sync::mpsc::channel();
-        let other = std::thread::spawn({
-            let syncs = syncs.clone();
-            move || told.send(syncs.create_folders(&deep).is_ok())
-        });
+        let other = std::thread::spawn(move || told.send(Syncs::default().create_folders(&deep).is_ok()));
         assert!(hears.recv_timeout(std::time::Duration::from_millis(50)).is_err());
         drop(making);
         assert!(hears.recv().unwrap());

@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
 use anze_ingest::feed::Feeds;
 use anze_queries::assessment::{Book, Schemes};
 use anze_queries::{Catalogue, QueryLimits};
 use anze_warehouse::reading::Reading;
 use anze_warehouse::session::Limits;
+use anze_warehouse::store::Store;
 use anze_warehouse::{Release, Warehouse};
 use sha2::{Digest, Sha256};
 
 use crate::definition;
+use crate::place;
 use crate::problem::Problem;
 use crate::release_choice::ReleaseChoice;
 use crate::settings::Settings;
@@ -46,10 +47,9 @@ impl Deployment {
     pub fn with_settings(dir: &Path, settings: Settings) -> anyhow::Result<Self> {
         let catalogue = Arc::new(catalogue(dir)?);
         let schemes = Arc::new(schemes(dir, &catalogue)?);
-        let data = data_folder(dir, &settings)?;
-        let warehouse = Warehouse::open_for(&data, reading(&settings))
-            .with_context(|| format!("cannot open the warehouse in {}", data.display()))?;
-        let tokens = TokenFile::in_folder(&data.join("live"));
+        let store = place::warehouse(dir, &settings)?;
+        let tokens = TokenFile::of(&store);
+        let warehouse = Warehouse::at(store, reading(&settings));
         let definitions = definitions(&catalogue, &settings);
         let newest = Mutex::new(None);
         Ok(Self { dir: dir.to_owned(), settings, warehouse, catalogue, schemes, tokens, definitions, newest })
@@ -112,9 +112,9 @@ impl Deployment {
     }
 
     /// Writes the tokens, without their hashes, where SQL reads them: `system.token`.
-    pub fn note_tokens(data: &Path, file: &TokenFile) -> anyhow::Result<()> {
+    pub fn note_tokens(store: Store, file: &TokenFile) -> anyhow::Result<()> {
         let rows: Vec<_> = file.tokens()?.iter().filter_map(system_row).collect();
-        Ok(Warehouse::open(data)?.live("token")?.replace(&rows)?)
+        Ok(Warehouse::at(store, Reading::default()).live("token")?.replace(&rows)?)
     }
 
     /// The release that a question is about.
@@ -209,13 +209,4 @@ pub fn catalogue(dir: &Path) -> anyhow::Result<Catalogue> {
 pub fn schemes(dir: &Path, catalogue: &Catalogue) -> anyhow::Result<Schemes> {
     let own = dir.join("schemes");
     Ok(Schemes::load(own.is_dir().then_some(own.as_path()), catalogue)?)
-}
-
-/// The folder of the warehouse; relative paths start at the deployment.
-pub fn data_folder(dir: &Path, settings: &Settings) -> anyhow::Result<PathBuf> {
-    let path = &settings.data.path;
-    if path.contains("://") {
-        bail!("anze.toml: [data] path: {path}: only folders are supported so far");
-    }
-    Ok(dir.join(path))
 }

@@ -27,6 +27,7 @@ mod maintenance;
 mod output;
 mod page;
 mod permission;
+mod place;
 mod problem;
 mod published;
 mod question;

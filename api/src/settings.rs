@@ -2,6 +2,7 @@
 
 mod alerts;
 mod amount;
+mod bucket;
 mod error;
 mod upkeep;
 
@@ -16,6 +17,7 @@ use serde::Deserialize;
 
 pub use alerts::AlertSettings;
 pub use amount::Bytes;
+pub use bucket::BucketSettings;
 pub use error::SettingsError;
 pub use upkeep::UpkeepSettings;
 
@@ -32,6 +34,9 @@ pub struct Settings {
     pub server: ServerSettings,
     pub public: PublicSettings,
     pub data: DataSettings,
+    pub bucket: BucketSettings,
+    /// How the bucket of backups is reached, where it is another than the warehouse's.
+    pub backup: Option<BucketSettings>,
     pub query: QuerySettings,
     pub schedule: ScheduleSettings,
     pub alerts: AlertSettings,
@@ -125,13 +130,24 @@ impl Default for PublicSettings {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataSettings {
-    /// A folder, relative to the deployment, or a location such as `s3://bucket/prefix`.
+    /// A folder, relative to the deployment, or a place in a bucket: `s3://bucket/prefix`.
     pub path: String,
+    /// Of a warehouse in a bucket: a local folder for what is on its way in, relative to the deployment.
+    pub work: String,
+    /// Of a warehouse in a bucket: after this without a sign of life its writer is taken for gone.
+    pub lease: Span,
 }
 
 impl Default for DataSettings {
     fn default() -> Self {
-        Self { path: "data".to_owned() }
+        Self { path: "data".to_owned(), work: "work".to_owned(), lease: Span(Duration::from_secs(30)) }
+    }
+}
+
+impl DataSettings {
+    fn fault(&self) -> Option<&'static str> {
+        let is_elsewhere = self.path.contains("://") && !self.path.starts_with(crate::place::BUCKET);
+        is_elsewhere.then_some("is neither a folder nor a place in a bucket; write \"data\" or \"s3://bucket/prefix\"")
     }
 }
 
@@ -229,6 +245,17 @@ impl Settings {
         if self.query.deadline.0.is_zero() {
             return refuse("query", "deadline", "must be more than nothing");
         }
+        if let Some(message) = self.data.fault() {
+            return refuse("data", "path", message);
+        }
+        if self.data.lease.0 < Duration::from_secs(1) {
+            return refuse("data", "lease", "must be at least a second");
+        }
+        for (section, access) in [("bucket", Some(&self.bucket)), ("backup", self.backup.as_ref())] {
+            if let Some((key, fault)) = access.and_then(BucketSettings::fault) {
+                return refuse(section, key, &fault);
+            }
+        }
         if self.schedule.timezone != chrono_tz::Asia::Shanghai {
             return refuse("schedule", "timezone", "only Asia/Shanghai is supported so far");
         }
@@ -272,7 +299,17 @@ mod tests {
             [public]
             metrics = ["coverage_rate"]
             [data]
-            path = "/srv/anze"
+            path = "s3://anze/zj"
+            work = "/var/lib/anze"
+            lease = "20s"
+            [bucket]
+            endpoint = "https://oss.example.gov.cn"
+            region = "cn-east-1"
+            access_key_env = "ANZE_ACCESS_KEY"
+            secret_key_file = "secrets/key"
+            [backup]
+            endpoint = "http://127.0.0.1:9000"
+            allow_http = true
             [query]
             memory = "2GiB"
             deadline = "90s"
@@ -291,6 +328,10 @@ mod tests {
         "#;
         let settings = Settings::parse(text).unwrap();
         assert_eq!(settings.deployment.province, "320000");
+        assert_eq!(settings.data.lease.0.as_secs(), 20);
+        assert_eq!(settings.bucket.region, "cn-east-1");
+        assert!(settings.bucket.keys().unwrap().is_some());
+        assert!(settings.backup.unwrap().allow_http);
         assert_eq!(settings.query.memory.bytes(), 2 << 30);
         assert_eq!(settings.query.deadline.0.as_secs(), 90);
         assert_eq!(settings.schedule.timezone, chrono_tz::Asia::Shanghai);
@@ -373,6 +414,22 @@ mod tests {
         for wrong in ["33", "330100", "000000", "3300000", "zj0000"] {
             let text = refusal(&format!("[deployment]\nprovince = \"{wrong}\"\n"));
             assert!(text.starts_with("anze.toml:2: [deployment] province: is no code of a province"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_that_cannot_be_reached_is_refused_at_its_line() {
+        for (text, told) in [
+            ("[data]\npath = \"gs://anze\"\n", "anze.toml:2: [data] path: is neither a folder nor"),
+            ("[data]\nlease = \"1ms\"\n", "anze.toml:2: [data] lease: must be at least a second"),
+            ("[bucket]\nendpoint = \"http://oss.example\"\n", "anze.toml:2: [bucket] endpoint: write https://"),
+            (
+                "[backup]\naccess_key_env = \"A\"\n",
+                "anze.toml:2: [backup] access_key_env: name where the secret is kept",
+            ),
+        ] {
+            let refused = refusal(text);
+            assert!(refused.starts_with(told), "{refused}");
         }
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anze_warehouse::Warehouse;
-use anze_warehouse::store::Syncs;
+use anze_warehouse::store::Store;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt};
@@ -21,20 +21,27 @@ use crate::error::{Error, ErrorKind, Result};
 /// Bytes on their way in: complete and hashed, not landed yet, or landed once before.
 #[derive(Debug)]
 pub struct Incoming {
-    file: PathBuf,
-    /// They lie in their landing place already, from an earlier delivery.
-    is_landed: bool,
+    place: Place,
     /// SHA-256 in lower-case hexadecimal.
     pub sha256: String,
     /// Size in bytes.
     pub size: u64,
 }
 
+/// Where bytes on their way in are.
+#[derive(Debug)]
+enum Place {
+    /// In a file of their own.
+    Received(PathBuf),
+    /// In their landing place already, from an earlier delivery.
+    Landed(Box<Store>),
+}
+
 impl Drop for Incoming {
     fn drop(&mut self) {
         // Landed files were renamed away; what is still here was not wanted.
-        if !self.is_landed {
-            let _ = fs::remove_file(&self.file);
+        if let Place::Received(file) = &self.place {
+            let _ = fs::remove_file(file);
         }
     }
 }
@@ -42,12 +49,15 @@ impl Drop for Incoming {
 impl Incoming {
     /// Whether nothing was sent: the source has what it gave before.
     pub fn is_known(&self) -> bool {
-        self.is_landed
+        matches!(self.place, Place::Landed(_))
     }
 
     /// Whether the bytes are still where they were received.
     pub(crate) fn is_there(&self) -> bool {
-        self.file.is_file()
+        match &self.place {
+            Place::Received(file) => file.is_file(),
+            Place::Landed(_) => true,
+        }
     }
 
     /// Opens the bytes for reading from their beginning.
@@ -55,7 +65,11 @@ impl Incoming {
     /// # Errors
     /// Warehouse.
     pub fn open(&self) -> Result<BufReader<File>> {
-        Ok(BufReader::with_capacity(1 << 16, File::open(&self.file)?))
+        let file = match &self.place {
+            Place::Received(file) => File::open(file)?,
+            Place::Landed(store) => store.open_file(&landed_path(&self.sha256))?,
+        };
+        Ok(BufReader::with_capacity(1 << 16, file))
     }
 }
 
@@ -83,8 +97,7 @@ pub struct Delivery {
 /// The landing place of a warehouse.
 #[derive(Debug, Clone)]
 pub struct Landing {
-    data: PathBuf,
-    syncs: Syncs,
+    store: Store,
 }
 
 static INCOMING: AtomicU64 = AtomicU64::new(0);
@@ -92,7 +105,7 @@ static INCOMING: AtomicU64 = AtomicU64::new(0);
 impl Landing {
     /// The landing place of a warehouse.
     pub fn of(warehouse: &Warehouse) -> Self {
-        Self { data: warehouse.store().path().to_owned(), syncs: warehouse.store().syncs().clone() }
+        Self { store: warehouse.store().clone() }
     }
 
     /// Takes in a stream of bytes, up to a limit.
@@ -136,14 +149,14 @@ impl Landing {
     /// Bytes that landed before and are delivered again without being sent: the source says that
     /// what it has is still what it gave. `None` where they lie here no more.
     pub fn landed_before(&self, sha256: &str) -> Option<Incoming> {
-        let file = self.data.join(landed_path(sha256));
-        let size = fs::metadata(&file).ok()?.len();
-        Some(Incoming { file, is_landed: true, sha256: sha256.to_owned(), size })
+        // Where that cannot be found out, they are fetched again.
+        let size = self.store.size_bytes(&landed_path(sha256)).ok().flatten()?;
+        Some(Incoming { place: Place::Landed(Box::new(self.store.clone())), sha256: sha256.to_owned(), size })
     }
 
     /// The folder of the live files, where a source may remember what costs only a fetch to lose.
     pub fn live_folder(&self) -> PathBuf {
-        self.data.join("live")
+        self.store.path().join("live")
     }
 
     /// Lands bytes for a delivery and notes it as pending; both survive a power cut.
@@ -151,28 +164,17 @@ impl Landing {
     /// # Errors
     /// Warehouse.
     pub async fn land(&self, incoming: Incoming, delivery: Delivery) -> Result<Delivery> {
+        match &incoming.place {
+            Place::Received(file) => self.store.put_file(file, &delivery.landed_path, &delivery.sha256).await?,
+            Place::Landed(store) if store.size_bytes(&delivery.landed_path)?.is_none() => {
+                let what = "bytes that lay landed are gone from their place; they will be fetched anew";
+                return Err(Error::new(ErrorKind::Retry, what));
+            }
+            Place::Landed(_) => {}
+        }
         let landing = self.clone();
         blocking(move || {
-            let target = landing.data.join(&delivery.landed_path);
-            landing.syncs.create_folders(target.parent().unwrap_or(&landing.data))?;
-            if !target.exists() {
-                if incoming.is_landed {
-                    let what = "bytes that lay landed are gone from their place; they will be fetched anew";
-                    return Err(Error::new(ErrorKind::Retry, what));
-                }
-                fs::rename(&incoming.file, &target)?;
-            }
-            // Also where the name is there already: a crash may have come before its folder was synced.
-            landing.syncs.folder(target.parent().unwrap_or(&landing.data))?;
-            let pending = landing.data.join("pending");
-            landing.syncs.create_folders(&pending)?;
-            let note = landing.note(&delivery);
-            let unfinished = note.with_extension("unfinished");
-            let mut file = File::create(&unfinished)?;
-            file.write_all(&serde_json::to_vec_pretty(&delivery)?)?;
-            landing.syncs.file(&file)?;
-            fs::rename(&unfinished, &note)?;
-            landing.syncs.folder(&pending)?;
+            landing.store.put_note(&note(&delivery), serde_json::to_vec_pretty(&delivery)?)?;
             Ok(delivery)
         })
         .await
@@ -183,23 +185,9 @@ impl Landing {
     /// # Errors
     /// Warehouse, where a note does not parse.
     pub fn pending(&self) -> Result<Vec<Delivery>> {
-        let entries = match fs::read_dir(self.data.join("pending")) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
-        };
-        let mut pending: Vec<Delivery> = Vec::new();
-        for entry in entries {
-            let path = entry?.path();
-            if path.extension().is_some_and(|ending| ending == "json") {
-                match fs::read(&path) {
-                    Ok(note) => pending.push(serde_json::from_slice(&note)?),
-                    // A load beside us has just taken it.
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        }
+        let notes = self.store.notes(PENDING)?;
+        let mut pending: Vec<Delivery> =
+            notes.iter().map(|note| serde_json::from_slice(note)).collect::<std::result::Result<_, _>>()?;
         pending.sort_by(|a, b| (a.landed_at, &a.feed_id, &a.object).cmp(&(b.landed_at, &b.feed_id, &b.object)));
         Ok(pending)
     }
@@ -209,15 +197,17 @@ impl Landing {
     /// # Errors
     /// Warehouse.
     pub fn loaded(&self, delivery: &Delivery) -> Result<()> {
-        match fs::remove_file(self.note(delivery)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
-        }
+        Ok(self.store.remove_note(&note(delivery))?)
     }
 
     /// Where bytes lie that have not landed, below the warehouse, to be looked at while they wait.
     pub(crate) fn waiting_path(&self, incoming: &Incoming) -> String {
-        incoming.file.strip_prefix(&self.data).unwrap_or(&incoming.file).to_string_lossy().into_owned()
+        match &incoming.place {
+            Place::Received(file) => {
+                file.strip_prefix(self.store.path()).unwrap_or(file).to_string_lossy().into_owned()
+            }
+            Place::Landed(_) => landed_path(&incoming.sha256),
+        }
     }
 
     /// Opens a landed file for reading from its beginning.
@@ -233,23 +223,26 @@ impl Landing {
     /// # Errors
     /// Warehouse, naming the file that is missing.
     pub fn open_file(&self, landed_path: &str) -> Result<File> {
-        File::open(self.data.join(landed_path)).map_err(|error| {
+        self.store.open_file(landed_path).map_err(|error| {
             Error::caused(ErrorKind::Warehouse, format!("the landed file {landed_path} cannot be read"), error)
         })
     }
 
     /// Removes bytes that a crash left on their way in; only the writer may.
     pub fn sweep(&self) -> Result<()> {
-        let Ok(entries) = fs::read_dir(self.data.join("incoming")) else { return Ok(()) };
+        let Ok(entries) = fs::read_dir(self.store.path().join("incoming")) else { return Ok(()) };
         for entry in entries {
             fs::remove_file(entry?.path())?;
         }
         Ok(())
     }
+}
 
-    fn note(&self, delivery: &Delivery) -> PathBuf {
-        self.data.join("pending").join(format!("{}.json", delivery.batch_id))
-    }
+/// Where deliveries that are not in a release yet are noted.
+const PENDING: &str = "pending";
+
+fn note(delivery: &Delivery) -> String {
+    format!("{PENDING}/{}.json", delivery.batch_id)
 }
 
 /// Where bytes with this hash lie, below the warehouse.
@@ -273,22 +266,19 @@ struct Receiving {
     file: File,
     digest: Sha256,
     incoming: Incoming,
-    syncs: Syncs,
+    store: Store,
 }
 
 impl Receiving {
     fn start(landing: &Landing) -> Result<Self> {
-        let folder = landing.data.join("incoming");
-        landing.syncs.create_folders(&folder)?;
+        let store = landing.store.clone();
+        let folder = store.path().join("incoming");
+        store.syncs().create_folders(&folder)?;
         let number = INCOMING.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("{}-{number}", std::process::id()));
         let file = File::create(&path)?;
-        Ok(Self {
-            file,
-            digest: Sha256::new(),
-            incoming: Incoming { file: path, is_landed: false, sha256: String::new(), size: 0 },
-            syncs: landing.syncs.clone(),
-        })
+        let incoming = Incoming { place: Place::Received(path), sha256: String::new(), size: 0 };
+        Ok(Self { file, digest: Sha256::new(), incoming, store })
     }
 
     fn write(&mut self, part: &[u8]) -> Result<()> {
@@ -299,7 +289,7 @@ impl Receiving {
     }
 
     fn finish(mut self) -> Result<Incoming> {
-        self.syncs.file(&self.file)?;
+        self.store.syncs().file(&self.file)?;
         self.incoming.sha256 = hex(&self.digest.finalize());
         Ok(self.incoming)
     }

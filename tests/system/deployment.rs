@@ -31,6 +31,13 @@ impl Deployment {
         deployment
     }
 
+    /// The same with other settings.
+    pub fn in_folder(settings: &str) -> Self {
+        let deployment = Self::new();
+        deployment.write("anze.toml", settings);
+        deployment
+    }
+
     /// Its folder.
     pub fn path(&self) -> &Path {
         self.folder.path()

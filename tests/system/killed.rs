@@ -1,15 +1,19 @@
 //! The process is killed anywhere between land and publish; running again ends as if it had not been.
 
+use std::cell::Cell;
 use std::process::{Child, Stdio};
 use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
 use crate::delivery::plain_feed;
 use crate::deployment::{Deployment, setting};
+use crate::s3_server::S3Server;
 
 /// How many kills, spread evenly over the time that an undisturbed run takes; `ANZE_KILL_POINTS`
 /// sets another number.
 const POINTS: u32 = 50;
+/// The same where the warehouse lies in a bucket, whose server here is slow.
+const POINTS_IN_BUCKET: u32 = 4;
 /// How long one run may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Rows of a delivered file.
@@ -57,8 +61,25 @@ const TORN: &str = "with rows_found as (\
 
 #[test]
 fn a_killed_run_that_is_run_again_ends_like_an_undisturbed_one() {
-    let (undisturbed, time) = undisturbed();
-    let points = setting("ANZE_KILL_POINTS").map_or(POINTS, |text| text.to_str().unwrap().parse().unwrap());
+    kill_and_run_again(POINTS, Deployment::in_folder);
+}
+
+#[test]
+fn in_a_bucket_a_killed_run_that_is_run_again_ends_like_an_undisturbed_one() {
+    let server = S3Server::start(None);
+    let buckets = Cell::new(0);
+    kill_and_run_again(POINTS_IN_BUCKET, |settings| {
+        buckets.set(buckets.get() + 1);
+        server.deployment(&format!("killed-{}", buckets.get()), settings)
+    });
+}
+
+/// `new` makes a deployment with lines of its `anze.toml`.
+fn kill_and_run_again(points: u32, new: impl Fn(&str) -> Deployment) {
+    // What metrics make of a release comes after it; the kills are for what comes before.
+    let delivered = || delivered(new("[metric_value]\nfollow = false\n"));
+    let (undisturbed, time) = undisturbed(delivered);
+    let points = setting("ANZE_KILL_POINTS").map_or(points, |text| text.to_str().unwrap().parse().unwrap());
     let mut wrong = Vec::new();
     let mut killed = 0;
     for point in 1..=points {
@@ -92,7 +113,7 @@ fn a_killed_run_that_is_run_again_ends_like_an_undisturbed_one() {
 }
 
 /// The contents after a run that nobody disturbed, and how long the longest of three took.
-fn undisturbed() -> (Vec<String>, Duration) {
+fn undisturbed(delivered: impl Fn() -> Deployment) -> (Vec<String>, Duration) {
     let mut runs = (0..3).map(|_| {
         let deployment = delivered();
         let begun = Instant::now();
@@ -156,10 +177,7 @@ fn difference(expected: &[String], found: &[String]) -> Option<String> {
 
 /// Seven feeds, some thousand rows. Keys of one feed come again in its later files, some newer and
 /// some older by the sender's clock. By name the feeds land in another order than they are loaded.
-fn delivered() -> Deployment {
-    let deployment = Deployment::new();
-    // What metrics make of a release comes after it; the kills are for what comes before.
-    deployment.write("anze.toml", "[metric_value]\nfollow = false\n");
+fn delivered(deployment: Deployment) -> Deployment {
     let feeds = [
         ("claims", "claim", "PICC"),
         ("insurers", "insurer", "NFRA"),

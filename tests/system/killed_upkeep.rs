@@ -1,14 +1,18 @@
 //! Maintenance is killed anywhere: everything is still there, and asked again it does the rest.
 
-use std::process::{Command, Stdio};
+use std::cell::Cell;
+use std::process::Stdio;
 use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
 use crate::deployment::{Deployment, setting};
 use crate::maintained::five_releases;
+use crate::s3_server::S3Server;
 
 /// Kills of each kind of maintenance, spread evenly over its time; `ANZE_KILL_POINTS` sets another number.
 const POINTS: u32 = 5;
+/// The same where the warehouse lies in a bucket, whose server here is slow.
+const POINTS_IN_BUCKET: u32 = 2;
 
 const CONTENTS: [&str; 3] = [
     "select code, name, batch_id, row_no from insurer order by code",
@@ -18,18 +22,45 @@ const CONTENTS: [&str; 3] = [
 
 #[test]
 fn maintenance_that_is_killed_and_asked_again_loses_nothing_and_ends_well() {
-    let points = setting("ANZE_KILL_POINTS").map_or(POINTS, |text| text.to_str().unwrap().parse().unwrap());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let new_place = |name: &str| elsewhere.path().join(name).to_str().unwrap().to_owned();
+    kill_and_ask_again(POINTS, Deployment::new, new_place);
+}
+
+#[test]
+fn in_a_bucket_maintenance_that_is_killed_and_asked_again_loses_nothing_and_ends_well() {
+    let server = S3Server::start(None);
+    server.make_bucket("backups");
+    let buckets = Cell::new(0);
+    let new = || {
+        buckets.set(buckets.get() + 1);
+        server.deployment(&format!("upkeep-{}", buckets.get()), "")
+    };
+    kill_and_ask_again(POINTS_IN_BUCKET, new, |name| format!("s3://backups/{name}"));
+}
+
+/// `new` makes an empty deployment, `new_place` names a place for backups.
+fn kill_and_ask_again(points: u32, new: impl Fn() -> Deployment, new_place: impl Fn(&str) -> String) {
+    let points = setting("ANZE_KILL_POINTS").map_or(points, |text| text.to_str().unwrap().parse().unwrap());
     let template = five_releases();
     let expected = contents(&template);
-    let elsewhere = tempfile::tempdir().unwrap();
+    let kept = tempfile::tempdir().unwrap();
+    let backup = kept.path().to_str().unwrap();
+    assert_eq!(template.run(&["maintain", "backup", backup]).code, Some(0));
+    let copied = || {
+        let deployment = new();
+        let restored = deployment.run(&["maintain", "restore", backup]);
+        assert_eq!(restored.code, Some(0), "{restored:?}");
+        deployment
+    };
     let jobs: [(&str, bool); 3] = [("compact", false), ("vacuum", false), ("backup", true)];
     for (name, to_a_place) in jobs {
         // Each time to a place of its own: one that holds most of a backup already is done at once.
-        let place = |point: u32| elsewhere.path().join(format!("{name}-{point}")).to_str().unwrap().to_owned();
-        let time = undisturbed(&template, name, to_a_place.then(|| place(0)).as_deref());
+        let place = |point: u32| new_place(&format!("{name}-{point}"));
+        let time = undisturbed(&copied(), name, to_a_place.then(|| place(0)).as_deref());
         let mut killed = 0;
         for point in 1..=points {
-            let deployment = copied(&template);
+            let deployment = copied();
             let place = to_a_place.then(|| place(point));
             let mut run = deployment.command(&job(name, place.as_deref()));
             let mut run = run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -47,7 +78,7 @@ fn maintenance_that_is_killed_and_asked_again_loses_nothing_and_ends_well() {
             assert_whole(&deployment, &expected, &format!("{reading}, asked again"));
             if let Some(place) = place {
                 // What a broken-off backup left behind and the next one completed is a backup all the same.
-                let restored = Deployment::new();
+                let restored = new();
                 let answer = restored.run(&["maintain", "restore", &place]);
                 assert_eq!(answer.code, Some(0), "{reading}: {answer:?}");
                 assert_whole(&restored, &expected, &format!("{reading}, restored"));
@@ -61,21 +92,11 @@ fn job<'a>(name: &'a str, place: Option<&'a str>) -> Vec<&'a str> {
     ["maintain", name].into_iter().chain(place).collect()
 }
 
-fn undisturbed(template: &Deployment, name: &str, place: Option<&str>) -> Duration {
-    let deployment = copied(template);
+fn undisturbed(deployment: &Deployment, name: &str, place: Option<&str>) -> Duration {
     let begun = Instant::now();
     let done = deployment.run(&job(name, place));
     assert_eq!(done.code, Some(0), "{done:?}");
     begun.elapsed()
-}
-
-/// The same deployment in a folder of its own.
-fn copied(template: &Deployment) -> Deployment {
-    let deployment = Deployment::new();
-    let data = deployment.path().join("data");
-    let copied = Command::new("cp").arg("-r").arg(template.path().join("data")).arg(&data).status().unwrap();
-    assert!(copied.success());
-    deployment
 }
 
 fn contents(deployment: &Deployment) -> Vec<String> {

@@ -1,7 +1,6 @@
 //! Sources against real servers, started by each test in a temporary folder and ended with it.
 
 mod certificates;
-mod daemon;
 mod databases;
 mod https;
 mod line;

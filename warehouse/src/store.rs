@@ -1,7 +1,9 @@
 //! Where the warehouse lies: a folder, behind an object store that writes durably, or a bucket.
 
 mod bucket;
+mod document;
 mod durable;
+mod handed_in;
 mod syncs;
 
 use std::path::{Path as FsPath, PathBuf};
@@ -17,6 +19,7 @@ use url::Url;
 
 pub use bucket::BucketConfig;
 pub(crate) use bucket::{Bucket, If, Tagged, get as get_tagged, put as put_tagged};
+pub use document::Document;
 use durable::DurableFolder;
 pub use durable::create_folders;
 pub use syncs::{PutOff, Syncs};
@@ -126,6 +129,15 @@ impl Store {
     /// the local folder beside it.
     pub fn path(&self) -> &FsPath {
         &self.folder
+    }
+
+    /// Whether this place lies inside another, or is the same.
+    pub fn is_inside(&self, other: &Self) -> bool {
+        match (&self.bucket, &other.bucket) {
+            (None, None) => self.folder.starts_with(&other.folder),
+            (Some(bucket), Some(other)) => bucket.is_inside(other),
+            _ => false,
+        }
     }
 
     /// How writes beside the object store are synced.
@@ -364,6 +376,6 @@ pub struct Hashed {
 /// Larger objects are copied in parts, so that the memory stays that of a few.
 const COPIED_WHOLE_BYTES: u64 = 16 << 20;
 
-fn hex(digest: Sha256) -> String {
+pub(crate) fn hex(digest: Sha256) -> String {
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

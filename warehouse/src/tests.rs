@@ -6,4 +6,4 @@ mod failing;
 mod kept;
 mod ledger;
 mod parts;
-mod place;
+pub(crate) mod place;

@@ -1,14 +1,17 @@
 //! `anze check`: everything that can be wrong before anything runs.
 
 use anze_warehouse::live::Chain;
+use anze_warehouse::reading::Reading;
+use anze_warehouse::store::Store;
 use anze_warehouse::{Release, Warehouse};
 use chrono::Utc;
 use serde_json::{Map, Value, json};
 
 use super::Desk;
-use crate::deployment::{catalogue, data_folder, schemes};
+use crate::deployment::{catalogue, schemes};
 use crate::exit::{Misuse, Outcome};
 use crate::output::Report;
+use crate::place;
 use crate::settings::{PublicSettings, Settings};
 use crate::token::TokenFile;
 
@@ -31,16 +34,17 @@ pub(super) async fn run(desk: &Desk) -> anyhow::Result<Outcome> {
         }
         Err(error) => checked.push(Checked { what: "feeds", found: Err(error.to_string()) }),
     }
-    let data = data_folder(&desk.dir, &settings).map_err(Misuse::from_error)?;
-    checked.push(Checked { what: "metrics", found: metrics(desk, &settings, &data).await });
+    let store = place::existing_warehouse(&desk.dir, &settings)?;
+    checked.push(Checked { what: "metrics", found: metrics(desk, &settings, store.clone()).await });
     if let Ok(catalogue) = catalogue(&desk.dir) {
         let found = schemes(&desk.dir, &catalogue).map(|schemes| format!("{} schemes", schemes.schemes().len()));
         checked.push(Checked { what: "schemes", found: found.map_err(|error| format!("{error:#}")) });
     }
-    let tokens = TokenFile::in_folder(&data.join("live")).tokens();
-    let tokens = tokens.map(|tokens| format!("{} tokens", tokens.len())).map_err(|error| format!("{error:#}"));
+    let tokens = store.as_ref().map(|store| TokenFile::of(store).tokens()).transpose();
+    let tokens = tokens.map(|tokens| format!("{} tokens", tokens.map_or(0, |tokens| tokens.len())));
+    let tokens = tokens.map_err(|error| format!("{error:#}"));
     checked.push(Checked { what: "tokens", found: tokens });
-    checked.push(Checked { what: "access log", found: Ok(access_log(&data, &mut warnings)?) });
+    checked.push(Checked { what: "access log", found: Ok(access_log(store, &mut warnings)?) });
     let faults: Vec<String> = checked.iter().filter_map(|one| one.found.as_ref().err()).cloned().collect();
     desk.terminal.print(&report(&checked, &warnings))?;
     match (faults.as_slice(), warnings.as_slice()) {
@@ -51,11 +55,9 @@ pub(super) async fn run(desk: &Desk) -> anyhow::Result<Outcome> {
 }
 
 /// Follows the chain of the access log; a break is a finding.
-fn access_log(data: &std::path::Path, warnings: &mut Vec<String>) -> anyhow::Result<String> {
-    if !data.is_dir() {
-        return Ok("nothing in it yet".to_owned());
-    }
-    Ok(match Warehouse::open(data)?.access_log()?.verify()? {
+fn access_log(store: Option<Store>, warnings: &mut Vec<String>) -> anyhow::Result<String> {
+    let Some(store) = store else { return Ok("nothing in it yet".to_owned()) };
+    Ok(match Warehouse::at(store, Reading::default()).access_log()?.verify()? {
         Chain::Whole { rows, last_hash } => {
             let last = last_hash.map(|hash| format!(", last hash {hash}")).unwrap_or_default();
             format!("{rows} accesses, one chain{last}")
@@ -71,7 +73,7 @@ fn access_log(data: &std::path::Path, warnings: &mut Vec<String>) -> anyhow::Res
 }
 
 /// Plans every metric on the newest release, or on an empty one.
-async fn metrics(desk: &Desk, settings: &Settings, data: &std::path::Path) -> Result<String, String> {
+async fn metrics(desk: &Desk, settings: &Settings, store: Option<Store>) -> Result<String, String> {
     let catalogue = catalogue(&desk.dir).map_err(|error| format!("{error:#}"))?;
     // What is published by default may not be in the catalogue yet; what somebody wrote must be.
     if settings.public != PublicSettings::default()
@@ -80,9 +82,9 @@ async fn metrics(desk: &Desk, settings: &Settings, data: &std::path::Path) -> Re
         return Err(format!("anze.toml: [public] metrics: there is no metric `{unknown}`"));
     }
     let planned = async {
-        let release = match data.is_dir() {
-            true => Warehouse::open(data)?.latest().await?,
-            false => None,
+        let release = match store {
+            Some(store) => Warehouse::at(store, Reading::default()).latest().await?,
+            None => None,
         };
         let release = match release {
             Some(release) => release,

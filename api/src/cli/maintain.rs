@@ -1,6 +1,6 @@
 //! `anze maintain`: looking after the warehouse.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anze_ingest::clock::Clock;
 use anze_warehouse::maintenance::{CheckReport, Depth};
@@ -12,6 +12,7 @@ use crate::deployment::Deployment;
 use crate::exit::{Misuse, Outcome};
 use crate::maintenance::{self, Maintenance};
 use crate::output::Report;
+use crate::place;
 
 /// Look after the warehouse; a running server does so by itself
 #[derive(Debug, Subcommand)]
@@ -31,17 +32,17 @@ pub enum Maintain {
         #[arg(long)]
         quick: bool,
     },
-    /// Copy everything that kept releases need into a folder; what is there from the last time is not copied
+    /// Copy everything that kept releases need into a folder or a bucket; what is there from the last time is not copied
     /// again. Feeds, schemes and anze.toml are yours to keep
     Backup {
-        /// The folder, outside the warehouse
-        to: PathBuf,
+        /// The folder, outside the warehouse, or s3://bucket/prefix, reached as [backup] in anze.toml says
+        to: String,
     },
     /// Copy a backup into this deployment, whose warehouse must be empty, and check it; exit code 3 where
     /// something is wrong
     Restore {
-        /// The folder of the backups
-        from: PathBuf,
+        /// The folder of the backups, or s3://bucket/prefix
+        from: String,
         /// Which one; the newest where none is named
         #[arg(long, value_name = "NAME")]
         backup: Option<String>,
@@ -67,15 +68,15 @@ impl Maintain {
                 return Ok(outcome(&found));
             }
             Self::Backup { to } => {
-                let to = place(&deployment, &to)?;
+                let to = backups(&deployment, &to)?;
                 let done = maintenance::backup(deployment.warehouse(), &to, &Clock::Wall, "operator").await?;
                 Report::of_one(serde_json::json!(done).as_object().cloned().unwrap_or_default())
             }
             Self::Restore { from, backup } => {
-                if !from.is_dir() {
-                    return Err(Misuse::new(format!("{} is no folder of backups", from.display())).into());
+                if !from.starts_with(place::BUCKET) && !Path::new(&from).is_dir() {
+                    return Err(Misuse::new(format!("{from} is no folder of backups")).into());
                 }
-                let from = place(&deployment, &from)?;
+                let from = backups(&deployment, &from)?;
                 let (done, found) = maintenance::restore(&deployment, &from, backup.as_deref(), &Clock::Wall).await?;
                 let mut report = maintenance::check_report(&found);
                 let told = format!("{}: {} files, {} bytes", done.backup, done.objects, done.bytes);
@@ -94,12 +95,11 @@ fn outcome(found: &CheckReport) -> Outcome {
     if found.findings.is_empty() { Outcome::Done } else { Outcome::Findings }
 }
 
-/// A folder for backups: not inside what is backed up.
-fn place(deployment: &Deployment, folder: &Path) -> anyhow::Result<Store> {
-    let store = Store::private_folder(folder)?;
-    if store.path().starts_with(deployment.warehouse().store().path()) {
-        let message =
-            format!("{} lies inside the warehouse; name a folder elsewhere, best on another disk", folder.display());
+/// A place for backups: not inside what is backed up.
+fn backups(deployment: &Deployment, place: &str) -> anyhow::Result<Store> {
+    let store = place::backups(deployment.dir(), deployment.settings(), place)?;
+    if store.is_inside(deployment.warehouse().store()) {
+        let message = format!("{place} lies inside the warehouse; name a place elsewhere, best on another disk");
         return Err(Misuse::new(message).into());
     }
     Ok(store)

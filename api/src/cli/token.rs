@@ -6,10 +6,11 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::Desk;
-use crate::deployment::{Deployment, data_folder};
+use crate::deployment::Deployment;
 use crate::exit::{Misuse, Outcome};
 use crate::output::{Format, Report, instant};
 use crate::permission::{RegionScope, Role, Scope, Sensitive};
+use crate::place;
 use crate::settings::Settings;
 use crate::token::{Token as Kept, TokenFile, check_scope};
 
@@ -75,8 +76,8 @@ fn expiry(text: &str) -> Result<Expiry, String> {
 impl Token {
     pub(super) fn run(self, desk: &Desk) -> anyhow::Result<Outcome> {
         let settings = Settings::load(&desk.dir)?;
-        let data = data_folder(&desk.dir, &settings)?;
-        let file = TokenFile::in_folder(&data.join("live"));
+        let store = place::warehouse(&desk.dir, &settings)?;
+        let file = TokenFile::of(&store);
         let now = Utc::now();
         match self {
             Self::Create(create) => create.run(desk, &file, now)?,
@@ -91,7 +92,7 @@ impl Token {
                 desk.terminal.say(&format!("{} ({}) 已撤销 is revoked", revoked.id, revoked.role.as_str()));
             }
         }
-        Deployment::note_tokens(&data, &file)?;
+        Deployment::note_tokens(store, &file)?;
         Ok(Outcome::Done)
     }
 }
@@ -113,7 +114,7 @@ impl Create {
         let sensitive = if self.sees_sensitive { Sensitive::Shown } else { Sensitive::Masked };
         let (token, secret) =
             Kept::create(self.role, scope, sensitive, expires_at, now).context("cannot draw a secret")?;
-        file.add(token.clone())?;
+        file.add(&token)?;
         let mut shown = row(&token, now);
         shown.insert("token".to_owned(), json!(secret.reveal()));
         match desk.terminal.format {

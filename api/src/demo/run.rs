@@ -167,7 +167,7 @@ fn tokens(deployment: &Deployment) -> anyhow::Result<Vec<(&'static str, String)>
     let mut shown = Vec::new();
     for (name, role, scope) in roles {
         let (token, secret) = Token::create(role, scope, Sensitive::default(), None, Utc::now())?;
-        deployment.tokens().add(token)?;
+        deployment.tokens().add(&token)?;
         shown.push((name, secret.reveal().to_owned()));
     }
     Ok(shown)

@@ -168,7 +168,7 @@ async fn each_role_reaches_exactly_its_routes() {
     for role in [Role::Admin, Role::Official, Role::Analyst, Role::Insurer, Role::Reporter, Role::Public] {
         let (token, secret) = Token::create(role, scope_of(role), Sensitive::Masked, None, chrono::Utc::now()).unwrap();
         let permission = token.permission();
-        app.deployment.tokens().add(token).unwrap();
+        app.deployment.tokens().add(&token).unwrap();
         for route in &listed {
             let path = route.path.replace("{id}", "x").replace("{dataset}", "policy").replace("{key}", "k");
             let path = path.replace("{name}", "policy").replace("{n}", "1").replace("{file}", "x");

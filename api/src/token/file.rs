@@ -1,13 +1,11 @@
-//! `data/live/tokens.json`: written whole and atomically; read again whenever it changed, so that a
-//! revoked token is refused at once.
+//! `live/tokens.json` of the warehouse: written whole and atomically; read again whenever it changed, so that a
+//! revoked token is refused at once, in a bucket within a second.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
+use anze_warehouse::store::{Document, Store};
+use bytes::Bytes;
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -19,28 +17,25 @@ struct Kept {
     tokens: Vec<Token>,
 }
 
-/// What tells one state of the file from another.
-type Stamp = (u64, u64, i64, i64);
-
 /// The file of tokens, with what was last read of it.
 #[derive(Debug)]
 pub struct TokenFile {
-    path: PathBuf,
-    read: Mutex<(Option<Stamp>, Arc<Vec<Token>>)>,
+    document: Document,
+    read: Mutex<(Option<Bytes>, Arc<Vec<Token>>)>,
 }
 
 impl TokenFile {
-    /// The tokens of the warehouse whose live folder this is; the file need not exist yet.
-    pub fn in_folder(live: &Path) -> Self {
-        Self { path: live.join("tokens.json"), read: Mutex::new((None, Arc::default())) }
+    /// The tokens of a warehouse; there need not be any yet.
+    pub fn of(store: &Store) -> Self {
+        Self { document: Document::new(store, "live/tokens.json"), read: Mutex::default() }
     }
 
     /// All tokens, revoked and expired ones too.
     pub fn tokens(&self) -> anyhow::Result<Arc<Vec<Token>>> {
-        let now = stamp(&self.path).with_context(|| self.what("read"))?;
+        let now = self.document.read().with_context(|| self.what("read"))?;
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if read.0 != now || now.is_none() {
-            let tokens = load(&self.path).with_context(|| self.what("read"))?.tokens;
+        if read.0 != now {
+            let tokens = parse(now.as_deref()).with_context(|| self.what("read"))?.tokens;
             *read = (now, Arc::new(tokens));
         }
         Ok(Arc::clone(&read.1))
@@ -55,9 +50,9 @@ impl TokenFile {
     }
 
     /// Adds a token.
-    pub fn add(&self, token: Token) -> anyhow::Result<()> {
+    pub fn add(&self, token: &Token) -> anyhow::Result<()> {
         self.change(|tokens| {
-            tokens.push(token);
+            tokens.push(token.clone());
             Ok(())
         })
     }
@@ -74,56 +69,41 @@ impl TokenFile {
         })
     }
 
-    /// Reads, changes and writes under a lock, so that two commands at once lose nothing.
-    fn change<T>(&self, change: impl FnOnce(&mut Vec<Token>) -> anyhow::Result<T>) -> anyhow::Result<T> {
-        let folder = self.path.parent().context("the file of tokens has a folder")?;
-        fs::create_dir_all(folder).with_context(|| self.what("create"))?;
-        let lock = File::create(self.path.with_extension("lock")).with_context(|| self.what("lock"))?;
-        lock.lock().with_context(|| self.what("lock"))?;
-        let mut kept = load(&self.path).with_context(|| self.what("read"))?;
-        let done = change(&mut kept.tokens)?;
-        self.write(&kept).with_context(|| self.what("write"))?;
-        Ok(done)
-    }
-
-    fn write(&self, kept: &Kept) -> io::Result<()> {
-        let unfinished = self.path.with_extension("unfinished");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-        file.write_all(serde_json::to_string_pretty(kept)?.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&unfinished, &self.path)?;
-        match self.path.parent() {
-            Some(folder) => File::open(folder)?.sync_all(),
-            None => Ok(()),
-        }
+    /// Reads, changes and writes, so that two commands at once lose nothing.
+    fn change<T>(&self, mut change: impl FnMut(&mut Vec<Token>) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let changed = self.document.change(|before| {
+            let mut kept = parse(before).with_context(|| self.what("read"))?;
+            let done = change(&mut kept.tokens)?;
+            anyhow::Ok((serde_json::to_vec_pretty(&kept)?, done))
+        });
+        // What is wrong with the change itself needs no place.
+        changed.map_err(|error| match error.is::<anze_warehouse::Error>() {
+            true => error.context(self.what("change")),
+            false => error,
+        })
     }
 
     fn what(&self, act: &str) -> String {
-        format!("cannot {act} the tokens in {}", self.path.display())
+        format!("cannot {act} the tokens in {}", self.document.place())
     }
 }
 
-fn load(path: &Path) -> anyhow::Result<Kept> {
-    match fs::read_to_string(path) {
-        Ok(text) => serde_json::from_str(&text)
-            .context("it is damaged; restore it from a backup, or delete it and create new tokens"),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Kept::default()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
-    match fs::metadata(path) {
-        Ok(about) => Ok(Some((about.ino(), about.len(), about.mtime(), about.mtime_nsec()))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+fn parse(text: Option<&[u8]>) -> anyhow::Result<Kept> {
+    let Some(text) = text else { return Ok(Kept::default()) };
+    serde_json::from_slice(text).context("it is damaged; restore it from a backup, or delete it and create new tokens")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
     use crate::permission::{Role, Scope, Sensitive};
+
+    fn file(folder: &Path) -> TokenFile {
+        TokenFile::of(&Store::folder(folder).unwrap())
+    }
 
     fn now() -> DateTime<Utc> {
         "2026-06-30T00:00:00Z".parse().unwrap()
@@ -148,11 +128,11 @@ mod tests {
     #[test]
     fn a_revoked_token_is_refused_at_once_by_a_reader_that_knew_it() {
         let folder = tempfile::tempdir().unwrap();
-        let server = TokenFile::in_folder(folder.path());
-        let command = TokenFile::in_folder(folder.path());
+        let server = file(folder.path());
+        let command = file(folder.path());
         let (secret, token) = token(Role::Admin);
         assert!(server.authenticate(&secret, now()).unwrap().is_none());
-        command.add(token.clone()).unwrap();
+        command.add(&token).unwrap();
         assert_eq!(server.authenticate(&secret, now()).unwrap(), Some(token.clone()));
         command.revoke(&token.id, now()).unwrap();
         assert!(server.authenticate(&secret, now()).unwrap().is_none());
@@ -161,10 +141,10 @@ mod tests {
     #[test]
     fn an_expired_token_is_refused_from_its_last_instant_on() {
         let folder = tempfile::tempdir().unwrap();
-        let file = TokenFile::in_folder(folder.path());
+        let file = file(folder.path());
         let (secret, token) = token(Role::Official);
         let end = now() + chrono::TimeDelta::seconds(1);
-        file.add(Token { expires_at: Some(end), ..token }).unwrap();
+        file.add(&Token { expires_at: Some(end), ..token }).unwrap();
         assert!(file.authenticate(&secret, now()).unwrap().is_some());
         assert!(file.authenticate(&secret, end).unwrap().is_none());
     }
@@ -173,10 +153,10 @@ mod tests {
     fn the_file_holds_no_secret_and_is_for_its_owner_only() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let file = TokenFile::in_folder(folder.path());
+        let file = file(folder.path());
         let (secret, token) = token(Role::Admin);
-        file.add(token).unwrap();
-        let path = folder.path().join("tokens.json");
+        file.add(&token).unwrap();
+        let path = folder.path().join("live/tokens.json");
         let text = fs::read_to_string(&path).unwrap();
         assert!(!text.contains(secret.reveal()) && text.contains(&secret.sha256()));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -185,18 +165,19 @@ mod tests {
     #[test]
     fn the_right_id_with_another_secret_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let file = TokenFile::in_folder(folder.path());
+        let file = file(folder.path());
         let (_, token) = token(Role::Admin);
         let forged = Secret::received(&format!("anze_{}_{}", token.id, "0".repeat(64)));
-        file.add(token).unwrap();
+        file.add(&token).unwrap();
         assert!(file.authenticate(&forged, now()).unwrap().is_none());
     }
 
     #[test]
     fn a_damaged_file_lets_nobody_in_and_says_so() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("tokens.json"), "{").unwrap();
-        let file = TokenFile::in_folder(folder.path());
+        fs::create_dir(folder.path().join("live")).unwrap();
+        fs::write(folder.path().join("live/tokens.json"), "{").unwrap();
+        let file = file(folder.path());
         let error = file.authenticate(&Secret::received("anze_a_b"), now()).unwrap_err();
         assert!(format!("{error:#}").contains("damaged"), "{error:#}");
     }
@@ -204,7 +185,7 @@ mod tests {
     #[test]
     fn revoking_an_unknown_token_says_where_to_look() {
         let folder = tempfile::tempdir().unwrap();
-        let error = TokenFile::in_folder(folder.path()).revoke("nobody", now()).unwrap_err();
+        let error = file(folder.path()).revoke("nobody", now()).unwrap_err();
         assert!(error.to_string().contains("anze token list"));
     }
 }

@@ -70,23 +70,8 @@ impl S3Config {
         if let Err(error) = Key::parse(self.prefix.trim_matches('/')) {
             return Some(format!("source.prefix: {error}"));
         }
-        self.endpoint.as_deref().and_then(|endpoint| self.endpoint_fault(endpoint)).or_else(|| self.keys().err())
-    }
-
-    fn endpoint_fault(&self, endpoint: &str) -> Option<String> {
-        let url = match Url::parse(endpoint) {
-            Ok(url) => url,
-            Err(error) => return Some(format!("source.endpoint: {error}; write https://host")),
-        };
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-            return Some("source.endpoint: holds no keys; name them in access_key_env and secret_key_env".to_owned());
-        }
-        match url.scheme() {
-            "https" => None,
-            "http" if self.allow_http && is_loopback(&url) => None,
-            "http" => Some("source.endpoint: write https://; allow_http is for an endpoint on this machine".to_owned()),
-            _ => Some("source.endpoint: write https://host".to_owned()),
-        }
+        let endpoint = self.endpoint.as_deref().and_then(|endpoint| endpoint_fault(endpoint, self.allow_http));
+        endpoint.map(|fault| format!("source.endpoint: {fault}")).or_else(|| self.keys().err())
     }
 
     /// Access key and secret key; `None`: the bucket is read without a signature.
@@ -107,6 +92,23 @@ impl S3Config {
             key("access_key", &self.access_key_env, &self.access_key_file)?,
             key("secret_key", &self.secret_key_env, &self.secret_key_file)?,
         )))
+    }
+}
+
+/// What is wrong with the address of a store, in words; `allow_http` is for one on this machine.
+pub fn endpoint_fault(endpoint: &str, allow_http: bool) -> Option<String> {
+    let url = match Url::parse(endpoint) {
+        Ok(url) => url,
+        Err(error) => return Some(format!("{error}; write https://host")),
+    };
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        return Some("holds no keys; name them in access_key_env and secret_key_env".to_owned());
+    }
+    match url.scheme() {
+        "https" => None,
+        "http" if allow_http && is_loopback(&url) => None,
+        "http" => Some("write https://; allow_http is for an endpoint on this machine".to_owned()),
+        _ => Some("write https://host".to_owned()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::daemon::{installed, succeed};
+use crate::daemon::{installed, succeed};
 
 const EXTENSIONS: &str = "
 [req]

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use super::certificates::certificates;
-use super::daemon::{Daemon, folder, free_port, installed, succeed, unprivileged};
 use super::{batches, feed, line, only_failure, run, tries, units};
+use crate::daemon::{Daemon, folder, free_port, installed, succeed, unprivileged};
 use crate::deployment::Deployment;
 
 const PASSWORD: &str = "hush-hush";

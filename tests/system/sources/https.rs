@@ -4,8 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use super::certificates::certificates;
-use super::daemon::{Daemon, installed};
 use super::{batches, feed, run, tries, units};
+use crate::daemon::{Daemon, installed};
 use crate::deployment::Deployment;
 
 /// Serves the files of its folder to whoever the authority knows, and tells its port.

@@ -1,65 +1,30 @@
 //! An S3 store: the moto server.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::Command;
-
-use super::daemon::{Daemon, installed};
 use super::{batches, feed, only_failure, run, units};
-use crate::deployment::{Deployment, setting};
+use crate::deployment::Deployment;
+use crate::s3_server::S3Server;
 
 const HEADER: &str = "unit_id,id_kind,name,region_code,sector\n";
 const KEYS: [(&str, &str); 2] = [("UNITS_ACCESS_KEY", "reader"), ("UNITS_SECRET_KEY", "hush-hush")];
 
 /// A store with the bucket `feeds`.
-struct Store {
-    daemon: Daemon,
-    host: String,
-}
+struct Store(S3Server);
 
 /// A store that asks for keys after so many calls; `None`: never.
 fn store(free_calls: Option<u32>) -> Store {
-    let folder = tempfile::tempdir().unwrap();
-    let program = setting("MOTO_SERVER").map_or_else(|| installed("moto_server"), PathBuf::from);
-    let mut serve = Command::new(program);
-    serve.args(["-H", "127.0.0.1", "-p", "0"]).env("PYTHONUNBUFFERED", "1");
-    if let Some(calls) = free_calls {
-        serve.env("INITIAL_NO_AUTH_ACTION_COUNT", calls.to_string());
-    }
-    let mut daemon = Daemon::start(folder, &mut serve);
-    let host = daemon.until("listening", |daemon| {
-        let log = daemon.log();
-        let (_, after) = log.split_once("Running on http://")?;
-        after.split_once('\n').map(|(host, _)| host.trim().to_owned())
-    });
-    let store = Store { daemon, host };
-    store.put("/feeds", "");
-    store
+    let server = S3Server::start(free_calls);
+    server.make_bucket("feeds");
+    Store(server)
 }
 
 impl Store {
-    /// Puts an object, as somebody who delivers would.
-    fn put(&self, path: &str, body: &str) {
-        let mut connection = TcpStream::connect(&self.host).unwrap();
-        // Somebody with a name, or the store lets no object be replaced; it does not check the signature.
-        let name = "AWS4-HMAC-SHA256 Credential=deliverer/20260101/us-east-1/s3/aws4_request, \
-                    SignedHeaders=host, Signature=0";
-        let head =
-            format!("PUT {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: {name}\r\nConnection: close\r\n", self.host);
-        write!(connection, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    }
-
     fn deliver(&self, path: &str, unit: &str, name: &str) {
-        self.put(&format!("/feeds/{path}"), &format!("{HEADER}{unit},permit,{name},330102,mine\n"));
+        self.0.put(&format!("/feeds/{path}"), &format!("{HEADER}{unit},permit,{name},330102,mine\n"));
     }
 
     /// How often an object was fetched.
     fn fetches(&self, path: &str) -> usize {
-        self.daemon.log().matches(&format!("\"GET /feeds/{path} ")).count()
+        self.0.log().matches(&format!("\"GET /feeds/{path} ")).count()
     }
 
     fn deployment(&self, bucket: &str) -> Deployment {
@@ -68,7 +33,7 @@ impl Store {
             "kind = \"s3\"\nbucket = \"{bucket}\"\nprefix = \"hz\"\npattern = \"units-*.csv\"\nendpoint = \"http://{}\"\n\
              allow_http = true\naccess_key_env = \"UNITS_ACCESS_KEY\"\nsecret_key_env = \"UNITS_SECRET_KEY\"\n\n\
              [format]\nkind = \"csv\"\n",
-            self.host
+            self.0.host()
         );
         deployment.write("feeds/units.toml", feed(&source));
         deployment

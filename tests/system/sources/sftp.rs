@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use super::daemon::{Daemon, free_port, installed, succeed};
 use super::{batches, feed, line, only_failure, run, tries, units};
+use crate::daemon::{Daemon, free_port, installed, succeed};
 use crate::deployment::Deployment;
 
 const HEADER: &str = "unit_id,id_kind,name,region_code,sector\n";

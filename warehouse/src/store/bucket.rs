@@ -2,9 +2,12 @@
 //! table, is done on a thread of its own, so that those who ask need not be asynchronous.
 
 use std::fmt;
+use std::fs::File;
 use std::future::Future;
-use std::path::PathBuf;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,8 +19,10 @@ use datafusion::object_store::{
     UpdateVersion,
 };
 use futures::TryStreamExt;
+use sha2::{Digest, Sha256};
 use tokio::runtime::{Builder, Runtime};
 
+use super::hex;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where a bucket is and who may use it.
@@ -35,7 +40,8 @@ pub struct BucketConfig {
     pub keys: Option<(String, String)>,
     /// Allows `http://`.
     pub allow_http: bool,
-    /// A local folder for what is on its way in and for copies of landed files; nothing in it is missed.
+    /// A local folder for what is on its way in, for copies of landed files and for what sources remember;
+    /// nothing in it is missed.
     pub work: PathBuf,
     /// After this without a sign of life a writer's lease is another's to take.
     pub lease: Duration,
@@ -52,6 +58,9 @@ impl fmt::Debug for BucketConfig {
 
 /// One call, all tries included: shorter than the lease, so that none arrives after it was lost.
 const CALL: Duration = Duration::from_secs(20);
+
+/// Tells apart the files of one process that are being fetched.
+static FETCHES: AtomicU64 = AtomicU64::new(0);
 
 /// A bucket, opened.
 pub(crate) struct Bucket {
@@ -105,6 +114,14 @@ impl Bucket {
         Ok(Self { config, root, inside, thread: Some(thread) })
     }
 
+    /// Whether everything below this prefix lies below another one of the same bucket.
+    pub(super) fn is_inside(&self, other: &Self) -> bool {
+        let (own, other) = (&self.config, &other.config);
+        let below = |prefix: &str| Path::from(prefix);
+        (&own.bucket, &own.endpoint) == (&other.bucket, &other.endpoint)
+            && below(&own.prefix).prefix_matches(&below(&other.prefix))
+    }
+
     /// Does something on the thread of the bucket and waits for it.
     fn wait<T, F>(&self, work: impl FnOnce(Arc<dyn ObjectStore>) -> F) -> Result<T>
     where
@@ -143,6 +160,50 @@ impl Bucket {
             names.sort();
             Ok(names)
         })
+    }
+
+    /// Size of an object in bytes; none where it does not exist.
+    pub(super) fn size_bytes(&self, path: &str) -> Result<Option<u64>> {
+        let path = Path::from(path);
+        self.wait(|store| async move {
+            match store.head(&path).await {
+                Ok(object) => Ok(Some(object.size)),
+                Err(StoreError::NotFound { .. }) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        })
+    }
+
+    /// Fetches an object whose name is its SHA-256 into a local file, and opens that. Others see the file once
+    /// it is whole.
+    pub(super) fn fetch(&self, path: &str, to: &FsPath) -> Result<File> {
+        let (path, mut unfinished) = (Path::from(path), to.as_os_str().to_owned());
+        unfinished.push(format!("#{}{:06}", std::process::id(), FETCHES.fetch_add(1, Ordering::Relaxed)));
+        let unfinished = PathBuf::from(unfinished);
+        let written = File::options().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
+        let mut file = written.try_clone()?;
+        let fetched = self.wait(|store| async move {
+            let mut bytes = store.get(&path).await?.into_stream();
+            let mut digest = Sha256::new();
+            while let Some(part) = bytes.try_next().await? {
+                digest.update(&part);
+                file.write_all(&part)?;
+            }
+            if path.filename() != Some(hex(digest).as_str()) {
+                let message = format!("{path} in the bucket is not what its SHA-256 says; restore it from a backup");
+                return Err(Error::new(ErrorKind::Corrupt, message));
+            }
+            Ok(())
+        });
+        let placed = fetched.and_then(|()| Ok(std::fs::rename(&unfinished, to)?));
+        if let Err(error) = placed {
+            // Garbage either way; the first error is the one that matters.
+            let _ = std::fs::remove_file(&unfinished);
+            return Err(error);
+        }
+        let mut file = written;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(file)
     }
 
     /// Deletes an object; one that is gone is no fault.

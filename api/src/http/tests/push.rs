@@ -37,7 +37,7 @@ async fn pushing() -> Pushing {
     app.desk.open(ingest, service.handle());
     let scope = Scope { feeds: vec!["insurers".into(), "fetched".into()], ..Scope::default() };
     let (token, secret) = Token::create(Role::Reporter, scope, Sensitive::Masked, None, chrono::Utc::now()).unwrap();
-    app.deployment.tokens().add(token).unwrap();
+    app.deployment.tokens().add(&token).unwrap();
     Pushing { secret: secret.reveal().to_owned(), running, service }
 }
 
@@ -125,7 +125,7 @@ async fn only_who_is_named_for_a_feed_pushes_to_it_and_nothing_is_taken_where_no
         let feeds = feeds.iter().map(|feed| (*feed).to_owned()).collect();
         let scope = Scope { feeds, ..Scope::default() };
         let (token, secret) = Token::create(role, scope, Sensitive::Masked, None, chrono::Utc::now()).unwrap();
-        running.server.app().deployment.tokens().add(token).unwrap();
+        running.server.app().deployment.tokens().add(&token).unwrap();
         let request = format!(
             "PUT /api/v1/feeds/insurers/batches/a HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\
              Content-Length: 0\r\nConnection: close\r\n\r\n",

@@ -1,12 +1,15 @@
 //! Restore: a backup copied into an empty place, manifests last, every byte compared with its SHA-256.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
 
-use super::{BackupList, LISTS, latest_list, object_path, read_list};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{BackupList, LISTS, Listed, latest_list, object_path, read_list};
 use crate::error::{Error, ErrorKind, Result};
 use crate::publication::Writer;
 use crate::release::Manifest;
-use crate::store::Store;
+use crate::store::{Store, hex};
 
 /// What a restore did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -40,9 +43,13 @@ impl Writer {
         let mut report = RestoreReport { backup: name, release: list.release, ..RestoreReport::default() };
         let is_manifest = |path: &str| path.starts_with("releases/");
         let (manifests, others): (Vec<_>, Vec<_>) = list.objects.iter().partition(|(path, _)| is_manifest(path));
+        let mut live = LiveFiles::default();
         for (path, listed) in others.into_iter().chain(manifests) {
             let source = object_path(&listed.sha256);
-            let copied = from.copy_to(&source, listed.size_bytes, store, path).await?;
+            let copied = match LiveFiles::table_of(path) {
+                Some(table) => live.add(table, from, &source, listed).await?,
+                None => from.copy_to(&source, listed.size_bytes, store, path).await?,
+            };
             if copied.as_deref() != Some(listed.sha256.as_str()) {
                 let message =
                     format!("{source} of the backup is missing or damaged; {path} cannot be restored from it");
@@ -51,9 +58,43 @@ impl Writer {
             report.objects += 1;
             report.bytes += listed.size_bytes;
         }
+        live.write(store).await?;
         store.keep_private("live/tokens.json")?;
         Manifest::hint(store, list.release).await?;
         Ok(report)
+    }
+}
+
+/// Live tables on their way in: one file each in a folder, objects in order in a bucket, whatever they were in.
+#[derive(Default)]
+struct LiveFiles {
+    tables: BTreeMap<String, Vec<u8>>,
+}
+
+impl LiveFiles {
+    /// The table that `live/<table>.ndjson` or `live/<table>/<number>.ndjson` is of.
+    fn table_of(path: &str) -> Option<&str> {
+        let name = path.strip_prefix("live/")?.strip_suffix(".ndjson")?;
+        Some(name.split_once('/').map_or(name, |(table, _)| table))
+    }
+
+    /// Reads an object of a backup, in the order of its names, and gives the SHA-256 of what was read.
+    async fn add(&mut self, table: &str, from: &Store, source: &str, listed: &Listed) -> Result<Option<String>> {
+        let Some(bytes) = from.read(source).await? else { return Ok(None) };
+        let size = usize::try_from(listed.size_bytes).unwrap_or(usize::MAX).min(bytes.len());
+        self.tables.entry(table.to_owned()).or_default().extend_from_slice(&bytes[..size]);
+        Ok(Some(hex(Sha256::new_with_prefix(&bytes[..size]))))
+    }
+
+    async fn write(self, store: &Store) -> Result<()> {
+        for (table, bytes) in self.tables {
+            let path = match store.in_bucket() {
+                Some(_) => format!("live/{table}/{:010}.ndjson", 0),
+                None => format!("live/{table}.ndjson"),
+            };
+            store.replace(&path, bytes).await?;
+        }
+        Ok(())
     }
 }
 

@@ -155,7 +155,8 @@ impl DataSettings {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct QuerySettings {
-    /// Memory that all running questions share.
+    /// Memory that all running questions share, as the engine counts it: texts that several steps hold count for
+    /// each, so that about half of it is really taken.
     pub memory: Bytes,
     /// After this a question is given up.
     pub deadline: Span,
@@ -170,7 +171,7 @@ pub struct QuerySettings {
 impl Default for QuerySettings {
     fn default() -> Self {
         Self {
-            memory: Bytes::mebibytes(1024),
+            memory: Bytes::mebibytes(4096),
             deadline: Span(Duration::from_secs(60)),
             rows: 1_000_000,
             concurrent: 8,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider};
-use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
@@ -54,8 +54,10 @@ pub fn planner() -> Result<&'static SessionContext> {
 /// # Errors
 /// Internal.
 pub fn build(limits: &Limits, store: Option<&Store>) -> Result<SessionContext> {
-    let runtime =
-        RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(limits.memory_bytes))).build_arc()?;
+    // Each step takes what it needs as long as there is some. A pool that shares fairly refuses a question of
+    // many steps although most of the memory is free: each gets a share, however little the others use.
+    let memory = GreedyMemoryPool::new(limits.memory_bytes);
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(memory)).build_arc()?;
     if let Some(store) = store {
         let url = url::Url::parse(STORE_URL)
             .map_err(|error| Error::caused(ErrorKind::Internal, "the store's address does not parse", error))?;
@@ -76,4 +78,28 @@ pub fn build(limits: &Limits, store: Option<&Store>) -> Result<SessionContext> {
         session.register_udf(function);
     }
     Ok(session)
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+    use datafusion::arrow::datatypes::Int64Type;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_question_of_many_steps_is_answered_while_memory_is_left() {
+        const KEYS: usize = 50_000;
+        let limits = Limits { memory_bytes: 16 << 20, target_partitions: 2 };
+        let session = build(&limits, None).unwrap();
+        let keys: ArrayRef = Arc::new((0..KEYS).map(|key| Some(format!("key-{key:012}"))).collect::<StringArray>());
+        let values: ArrayRef = Arc::new(Int64Array::from_iter_values(0..KEYS as i64));
+        let rows = RecordBatch::try_from_iter([("k", keys), ("v", values)]).unwrap();
+        session.register_batch("t", rows).unwrap();
+        let step = |step: usize| format!("(select k, sum(v) as s from t group by k) as g{step}");
+        let joins: String = (1..8).map(|number| format!(" join {} on g0.k = g{number}.k", step(number))).collect();
+        let sql = format!("select count(*) from {}{joins}", step(0));
+        let answer = session.sql(&sql).await.unwrap().collect().await.unwrap();
+        assert_eq!(answer[0].column(0).as_primitive::<Int64Type>().value(0), KEYS as i64);
+    }
 }

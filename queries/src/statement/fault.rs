@@ -15,7 +15,9 @@ pub(crate) fn engine_error(error: DataFusionError) -> Error {
     let root = error.find_root();
     let (kind, message) = match root {
         DataFusionError::ResourcesExhausted(_) => {
-            (ErrorKind::Limit, "the question needs more memory than one question may use".to_owned())
+            let told = "the question needs more memory than questions may use; ask for less, or raise memory under \
+                        [query] in anze.toml";
+            (ErrorKind::Limit, told.to_owned())
         }
         DataFusionError::SQL(..)
         | DataFusionError::Plan(_)

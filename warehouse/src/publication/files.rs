@@ -23,7 +23,7 @@ use datafusion::parquet::schema::types::ColumnPath;
 use groups::Group;
 pub(super) use picked::Picked;
 
-use crate::contract;
+use crate::contract::{self, ColumnType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lineage;
 use crate::release::VERSION_STATE;
@@ -36,6 +36,9 @@ const GROUPS_PER_FILE: usize = 16;
 /// Rows of one row group, whatever the size of its file.
 const ROWS_PER_GROUP: RangeInclusive<usize> = 4 * 1024..=128 * 1024;
 
+/// Share of the row groups without a key that are read for it all the same.
+const FALSELY_MET: f64 = 0.01;
+
 /// Files read or written side by side: each is held in memory, and there may be hundreds.
 pub(super) const FILES_AT_ONCE: usize = 4;
 
@@ -46,6 +49,9 @@ pub(super) struct Layout {
     bounded: Vec<String>,
     /// Columns in which nearly every value is another: a dictionary would only cost.
     distinct: Vec<String>,
+    /// Text columns of the key, by which one row is looked for: row groups without it are passed over by a
+    /// bloom filter (decision 0032).
+    identifying: Vec<String>,
     /// Rows of one row group: the least and the most.
     rows_per_group: RangeInclusive<usize>,
 }
@@ -61,10 +67,16 @@ impl Layout {
         let bounded = key.iter().map(String::as_str).chain([lineage::BATCH_ID, VERSION_STATE]);
         let single_key = (key.len() == 1).then(|| key[0].as_str());
         let distinct = single_key.into_iter().chain([lineage::ROW_NO, lineage::SOURCE_UPDATED_AT, "raw"]);
+        let is_text = |name: &&String| {
+            let column = contract.and_then(|contract| contract.column(name));
+            column.is_some_and(|column| column.kind == ColumnType::Text)
+        };
+        let identifying = key.iter().filter(|_| table.kind != TableKind::System).filter(is_text);
         let owned = |name: &str| name.to_owned();
         Self {
             bounded: bounded.map(owned).collect(),
             distinct: distinct.map(owned).collect(),
+            identifying: identifying.cloned().collect(),
             rows_per_group: ROWS_PER_GROUP,
         }
     }
@@ -138,6 +150,13 @@ fn begun(schema: &SchemaRef, layout: &Layout) -> Result<(SerializedFileWriter<Ve
         .set_statistics_enabled(EnabledStatistics::Chunk);
     for name in &layout.distinct {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name.as_str()), false);
+    }
+    for name in &layout.identifying {
+        // Made for a full group, then folded to what the group's own keys need.
+        let (column, most) = (ColumnPath::from(name.as_str()), *layout.rows_per_group.end() as u64);
+        properties = properties
+            .set_column_bloom_filter_max_ndv(column.clone(), most)
+            .set_column_bloom_filter_fpp(column, FALSELY_MET);
     }
     let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties.build()))?;
     Ok(writer.into_serialized_writer()?)

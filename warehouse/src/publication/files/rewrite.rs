@@ -9,6 +9,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use datafusion::parquet::bloom_filter::Sbbf;
 use datafusion::parquet::column::writer::ColumnCloseResult;
 use datafusion::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
 use datafusion::parquet::file::writer::SerializedFileWriter;
@@ -111,7 +112,7 @@ fn copy(
             bytes_written: u64::try_from(column.compressed_size()).unwrap_or_default(),
             rows_written: u64::try_from(group.num_rows()).unwrap_or_default(),
             metadata: column.clone(),
-            bloom_filter: None,
+            bloom_filter: Sbbf::read_from_column_chunk(column, bytes)?,
             column_index: column_index.and_then(|columns| columns.get(number)).cloned(),
             offset_index: offset_index.and_then(|columns| columns.get(number)).cloned(),
         };
@@ -160,6 +161,7 @@ mod tests {
         let layout = Layout {
             bounded: vec!["key".into(), "note".into()],
             distinct: vec!["key".into()],
+            identifying: vec!["key".into()],
             rows_per_group: 1_000..=1_000,
         };
         let (bytes, stats) = encode(&schema, &layout, &[batch]).unwrap();
@@ -201,6 +203,24 @@ mod tests {
             assert_eq!(chunk(&written, group), chunk(&bytes, group), "group {group}");
         }
         assert_ne!(chunk(&written, 4), chunk(&bytes, 4));
+    }
+
+    #[test]
+    fn every_group_tells_by_its_filter_which_keys_it_may_hold() {
+        let (schema, layout, bytes, old) = file();
+        let (written, _) = without(&bytes, &old, &schema, &layout, &[4_321]).unwrap();
+        for bytes in [bytes, Bytes::from(written)] {
+            let metadata = ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new()).unwrap();
+            for (group, about) in metadata.metadata().row_groups().iter().enumerate() {
+                let filter = Sbbf::read_from_column_chunk(about.column(0), &bytes).unwrap().unwrap();
+                let may_hold = |key: usize| filter.check(&format!("K{key:06}").as_str());
+                let own = group * 1_000..(group + 1) * 1_000;
+                assert!(own.clone().filter(|key| *key != 4_321).all(may_hold), "group {group}");
+                let falsely = (0..10_000).filter(|key| !own.contains(key) && may_hold(*key)).count();
+                assert!(falsely < 300, "group {group}: {falsely} of 9000");
+                assert!(Sbbf::read_from_column_chunk(about.column(1), &bytes).unwrap().is_none());
+            }
+        }
     }
 
     #[test]

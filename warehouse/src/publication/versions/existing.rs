@@ -204,7 +204,8 @@ fn whole_rows(
         true => reader,
         false => {
             let ranges = places.iter().map(|place| *place..*place + 1);
-            reader.with_row_selection(RowSelection::from_consecutive_ranges(ranges, rows))
+            // What is read keeps the room of a whole batch, and there is a piece of every group of the table.
+            reader.with_batch_size(places.len()).with_row_selection(RowSelection::from_consecutive_ranges(ranges, rows))
         }
     };
     let mut found = Vec::new();

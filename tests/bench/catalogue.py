@@ -123,6 +123,8 @@ class Peer:
         self.book(folder, "book_quarantine", "system/quarantine", BOOKS)
         self.book(folder, "book_feed", "system/feed_state", BOOKS)
         self.book(folder, "book_release", "system/release", BOOKS)
+        # The one that is asked, which is the newest.
+        self.db.execute("delete from book_release where published_at < (select max(published_at) from book_release)")
         self.oracle = Oracle(self.db)
         self.made = time.perf_counter() - begun
 

@@ -1,6 +1,7 @@
 //! The rules in force: numbers that laws and documents lay down, by region, sector and day; and the
 //! service norms, which are found in the same way.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use datafusion::arrow::array::{Array, AsArray};
@@ -35,9 +36,12 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    fn applies(&self, sector: Option<&str>, day: i32) -> bool {
-        let in_force = self.effective_from <= day && self.effective_to.is_none_or(|last| day <= last);
-        in_force && (self.sector.is_none() || self.sector.as_deref() == sector)
+    fn is_for(&self, sector: Option<&str>) -> bool {
+        self.sector.is_none() || self.sector.as_deref() == sector
+    }
+
+    fn is_in_force(&self, day: i32) -> bool {
+        self.effective_from <= day && self.effective_to.is_none_or(|last| day <= last)
     }
 }
 
@@ -106,14 +110,31 @@ impl RuleBook {
     /// sector over an empty one, then the latest start. An unknown region sees only the nation's
     /// rules, an unknown sector only rules without a sector.
     pub(crate) fn find(&self, id: &str, region: Option<&str>, sector: Option<&str>, day: i32) -> Option<&Rule> {
-        let by_region = self.rules.get(id)?;
-        regions_above(region).find_map(|code| {
-            by_region
-                .get(code.as_str())?
-                .iter()
-                .filter(|rule| rule.applies(sector, day))
-                .max_by_key(|rule| (rule.sector.is_some(), rule.effective_from))
-        })
+        self.choice(id, region, sector).on(day)
+    }
+
+    /// The same, whatever the day: few ask of many places, and many of the same place on other days.
+    pub(crate) fn choice(&self, id: &str, region: Option<&str>, sector: Option<&str>) -> Choice<'_> {
+        let mut rules: Vec<&Rule> = Vec::new();
+        if let Some(by_region) = self.rules.get(id) {
+            for level in regions_above(region).filter_map(|code| by_region.get(code.as_str())) {
+                let first = rules.len();
+                // Of equals the one that was added last.
+                rules.extend(level.iter().rev().filter(|rule| rule.is_for(sector)));
+                rules[first..].sort_by_key(|rule| Reverse((rule.sector.is_some(), rule.effective_from)));
+            }
+        }
+        Choice(rules)
+    }
+}
+
+/// The rules that a place and a sector may fall under, those that win first.
+pub(crate) struct Choice<'b>(Vec<&'b Rule>);
+
+impl<'b> Choice<'b> {
+    /// The rule on a day.
+    pub(crate) fn on(&self, day: i32) -> Option<&'b Rule> {
+        self.0.iter().copied().find(|rule| rule.is_in_force(day))
     }
 }
 

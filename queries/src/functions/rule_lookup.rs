@@ -13,7 +13,7 @@ use datafusion::common::{ScalarValue, exec_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
-use crate::rule_book::{Rule, RuleBook, VALUE_PRECISION, VALUE_SCALE};
+use crate::rule_book::{Choice, Rule, RuleBook, VALUE_PRECISION, VALUE_SCALE};
 
 /// The functions over one release's rules and service norms.
 pub(super) fn all(rules: &Arc<RuleBook>, norms: &Arc<RuleBook>) -> [ScalarUDF; 3] {
@@ -112,27 +112,29 @@ struct Questions<'a> {
     days: &'a Date32Array,
 }
 
-type Question<'a> = (&'a str, Option<&'a str>, Option<&'a str>, i32);
+/// A rule, a region and a sector.
+type Asked<'a> = (&'a str, Option<&'a str>, Option<&'a str>);
 
 impl<'a> Questions<'a> {
     /// The question of a row; none where the rule or the day is missing.
-    fn row(&self, row: usize) -> Option<Question<'a>> {
+    fn row(&self, row: usize) -> Option<(Asked<'a>, i32)> {
         let text = |column: &'a StringViewArray| column.is_valid(row).then(|| column.value(row));
         let day = self.days.is_valid(row).then(|| self.days.value(row))?;
-        Some((text(self.ids)?, text(self.regions), text(self.sectors), day))
+        Some(((text(self.ids)?, text(self.regions), text(self.sectors)), day))
     }
 }
 
 impl RuleLookup {
     fn answer(&self, questions: &Questions<'_>, rows: usize) -> Result<ArrayRef> {
-        // Most rows of a batch ask what another row asked before.
-        let mut known: HashMap<Question<'_>, Option<&Rule>> = HashMap::new();
+        // Most rows of a batch ask of a place that another row asked of before.
+        let mut known: HashMap<Asked<'_>, Choice<'_>> = HashMap::new();
         let mut found = |row: usize| -> Option<&Rule> {
-            let question = questions.row(row)?;
-            *known.entry(question).or_insert_with(|| {
-                let (id, region, sector, day) = question;
-                self.rules.find(id, region, sector, day)
-            })
+            let (asked, day) = questions.row(row)?;
+            let choice = known.entry(asked).or_insert_with(|| {
+                let (id, region, sector) = asked;
+                self.rules.choice(id, region, sector)
+            });
+            choice.on(day)
         };
         match self.part {
             Part::Value => {

@@ -31,12 +31,14 @@ class File:
     def __init__(self, data=b""):
         self.data = bytearray(data)
         self.synced = bytes(data)
+        self.synced_from = 0
 
 
 class Folder:
     def __init__(self):
         self.names = {}
         self.synced = {}
+        self.synced_from = 0
 
 
 def loaded(path):
@@ -56,6 +58,7 @@ class Disk:
         self.top = loaded(self.root)
         self.open = {}
         self.syncing = {}
+        self.begun = 0
 
     def parts(self, path):
         path = os.path.normpath(path)
@@ -102,16 +105,19 @@ class Disk:
     def begin_sync(self, fd):
         node = self.open.get(fd, [None])[0]
         if node is not None:
+            self.begun += 1
             held = bytes(node.data) if isinstance(node, File) else dict(node.names)
-            self.syncing.setdefault(fd, []).append((node, held))
+            self.syncing.setdefault(fd, []).append((node, held, self.begun))
 
     def sync(self, fd):
         """What was there when it began is on the disk now; whether it is of this disk."""
         begun = self.syncing.get(fd)
         if not begun:
             return False
-        node, held = begun.pop(0)
-        node.synced = held
+        node, held, since = begun.pop(0)
+        # Another sync of it may have begun later and ended earlier.
+        if since > node.synced_from:
+            node.synced, node.synced_from = held, since
         return True
 
     def left(self, names):

@@ -62,6 +62,17 @@ CASES = {
         ],
         {"log/"},
     ),
+    "a sync that began earlier and ended later takes nothing back that another one promised": (
+        [
+            "2  openat(AT_FDCWD, <log>, O_RDONLY|O_CLOEXEC) = 9",
+            "3  openat(AT_FDCWD, <log>, O_RDONLY|O_CLOEXEC) = 10",
+            "2  fsync(9 <unfinished ...>",
+            "3  openat(AT_FDCWD, <log/1>, O_WRONLY|O_CREAT, 0666) = 11",
+            "3  fsync(10) = 0",
+            "2  <... fsync resumed>) = 0",
+        ],
+        {"log/", "log/1"},
+    ),
     "a sync that failed promises nothing": (
         [
             "2  openat(AT_FDCWD, <log>, O_RDONLY|O_CLOEXEC) = 9",

@@ -61,16 +61,16 @@ impl SecretRef {
     pub fn read(&self, deployment: &Path, environment: Environment) -> Result<Secret> {
         let text = match self {
             Self::Env(name) => environment(name).ok_or_else(|| {
-                let what = format!("the environment variable {name}, which the feed names for its secret, is not set");
+                let what = format!("the environment variable {name}, which is named for a secret, is not set");
                 Error::new(ErrorKind::Refused, what)
             })?,
             Self::File(path) => std::fs::read_to_string(deployment.join(path)).map_err(|error| {
-                let what = format!("{}, which the feed names for its secret, cannot be read", path.display());
+                let what = format!("{}, which is named for a secret, cannot be read", path.display());
                 Error::caused(ErrorKind::Refused, what, error)
             })?,
         };
         match text.trim() {
-            "" => Err(Error::new(ErrorKind::Refused, format!("{self}, which the feed names for its secret, is empty"))),
+            "" => Err(Error::new(ErrorKind::Refused, format!("{self}, which is named for a secret, is empty"))),
             secret => Ok(Secret(secret.to_owned())),
         }
     }

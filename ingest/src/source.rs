@@ -26,7 +26,7 @@ pub use mysql::MysqlSource;
 pub use names::Names;
 pub use postgres::PostgresSource;
 pub use push::{PushConfig, PushKey};
-pub use s3::{S3Config, S3Source, endpoint_fault};
+pub use s3::{S3Config, S3Source, endpoint_fault, key_pair};
 pub use seen::Kept;
 pub use sftp::{SftpConfig, SftpSource};
 

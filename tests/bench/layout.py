@@ -158,7 +158,6 @@ def keys(temp, source):
         for rows, _ in answers[1:]:
             same(title, answers[0][0], rows)
         print(f"    {title:<30}" + "".join(f" {took:8.3f} s" for _, took in answers))
-    return text
 
 
 def groups(temp, source, rows):
@@ -208,20 +207,18 @@ def look_up(temp, source, rows):
                 path.unlink()
 
 
-def partitions(temp, source, rows):
+def partitions(temp, source):
     print("PARTITIONS")
     whole = write(temp / "whole", source, "select * from policy")
-    parts = write(temp / "parts", source, "select *, region // 100 as city from policy".replace("//", "/"), by="city")
+    parts = write(temp / "parts", source, "select *, region / 100 as city from policy", by="city")
     answers = []
     for name, folder, sql in (("one table", whole, CITY), ("by city", parts, CITY), ("by city, asked by city", parts, CITY.replace("where", "where city = 3303 and"))):
-        db = duck()
         files = len(list(folder.rglob("*.parquet")))
         session = fusion()
         session.sql(f"create external table policy stored as parquet location '{folder}/'" + (" partitioned by (city)" if "city" in name else "")).collect()
         rows_, took = least(lambda: plain(row for batch in session.sql(sql.replace("city = 3303", "city = '3303'")).collect() for row in batch.to_pylist()))
         answers.append(rows_)
         print(f"    {name:<24} {files:>4} files: {took:6.3f} s")
-        db.close()
     for rows_ in answers[1:]:
         same("one city", answers[0], rows_)
 
@@ -237,7 +234,7 @@ def main():
         keys(temp, source)
         groups(temp, source, args.policies)
         look_up(temp, source, args.policies)
-        partitions(temp, source, args.policies)
+        partitions(temp, source)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ pub use lease::{Holder, Lease};
 /// Releases kept open beside the newest.
 const OPEN_RELEASES: usize = 16;
 
-/// A warehouse in a folder.
+/// A warehouse in a folder or a bucket.
 #[derive(Debug)]
 pub struct Warehouse {
     store: Store,
@@ -41,18 +41,10 @@ impl Warehouse {
     /// # Errors
     /// Storage, where the folder cannot be used.
     pub fn open(folder: &Path) -> Result<Arc<Self>> {
-        Self::open_for(folder, Reading::default())
+        Ok(Self::at(Store::folder(folder)?, Reading::default()))
     }
 
-    /// The same for a deployment that says how its releases are read.
-    ///
-    /// # Errors
-    /// Storage, where the folder cannot be used.
-    pub fn open_for(folder: &Path, reading: Reading) -> Result<Arc<Self>> {
-        Ok(Self::at(Store::folder(folder)?, reading))
-    }
-
-    /// The warehouse in a place.
+    /// The warehouse in a place, for a deployment that says how its releases are read.
     pub fn at(store: Store, reading: Reading) -> Arc<Self> {
         let reading = Arc::new(reading);
         Arc::new(Self { store, reading, open: Mutex::default(), versions: Mutex::default() })

@@ -32,8 +32,8 @@ pub enum Maintain {
         #[arg(long)]
         quick: bool,
     },
-    /// Copy everything that kept releases need into a folder or a bucket; what is there from the last time is not copied
-    /// again. Feeds, schemes and anze.toml are yours to keep
+    /// Copy everything that kept releases need into a folder or a bucket; what is there from the last time
+    /// is not copied again. Feeds, schemes and anze.toml are yours to keep
     Backup {
         /// The folder, outside the warehouse, or s3://bucket/prefix, reached as [backup] in anze.toml says
         to: String,

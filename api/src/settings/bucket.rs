@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anze_ingest::secret::SecretRef;
+use anze_ingest::source::{endpoint_fault, key_pair};
 use serde::Deserialize;
 
 /// How a bucket is reached. Its name stands in `s3://bucket/prefix`.
@@ -42,13 +43,9 @@ impl Default for BucketSettings {
 impl BucketSettings {
     /// The key that cannot work, and why.
     pub(super) fn fault(&self) -> Option<(&'static str, String)> {
-        let endpoint = self.endpoint.as_deref().and_then(|endpoint| self.endpoint_fault(endpoint));
+        let endpoint = self.endpoint.as_deref().and_then(|endpoint| endpoint_fault(endpoint, self.allow_http));
         let keys = || self.keys().err().map(|fault| ("access_key_env", fault));
         endpoint.map(|fault| ("endpoint", fault)).or_else(keys)
-    }
-
-    fn endpoint_fault(&self, endpoint: &str) -> Option<String> {
-        anze_ingest::source::endpoint_fault(endpoint, self.allow_http)
     }
 
     /// Where access key and secret key are kept; `None`: the machine's role is used.
@@ -58,9 +55,6 @@ impl BucketSettings {
     pub fn keys(&self) -> Result<Option<(SecretRef, SecretRef)>, String> {
         let access = (self.access_key_env.as_ref(), self.access_key_file.as_ref());
         let secret = (self.secret_key_env.as_ref(), self.secret_key_file.as_ref());
-        if (access, secret) == ((None, None), (None, None)) {
-            return Ok(None);
-        }
-        Ok(Some((SecretRef::of("access_key", access.0, access.1)?, SecretRef::of("secret_key", secret.0, secret.1)?)))
+        key_pair(access, secret)
     }
 }

@@ -76,23 +76,24 @@ impl S3Config {
 
     /// Access key and secret key; `None`: the bucket is read without a signature.
     fn keys(&self) -> Result<Option<(SecretRef, SecretRef)>, String> {
-        let given = [
-            self.access_key_env.is_some(),
-            self.access_key_file.is_some(),
-            self.secret_key_env.is_some(),
-            self.secret_key_file.is_some(),
-        ];
-        if given == [false; 4] {
-            return Ok(None);
-        }
-        let key = |name, env: &Option<String>, file: &Option<PathBuf>| {
-            SecretRef::of(name, env.as_ref(), file.as_ref()).map_err(|fault| format!("source: {fault}"))
-        };
-        Ok(Some((
-            key("access_key", &self.access_key_env, &self.access_key_file)?,
-            key("secret_key", &self.secret_key_env, &self.secret_key_file)?,
-        )))
+        let access = (self.access_key_env.as_ref(), self.access_key_file.as_ref());
+        let secret = (self.secret_key_env.as_ref(), self.secret_key_file.as_ref());
+        key_pair(access, secret).map_err(|fault| format!("source: {fault}"))
     }
+}
+
+/// A variable or a file that holds a key.
+type KeyPlace<'k> = (Option<&'k String>, Option<&'k PathBuf>);
+
+/// Where the access key and the secret key of a store are kept; `None`: no keys are named.
+///
+/// # Errors
+/// What is wrong with the settings that name them, in words.
+pub fn key_pair(access: KeyPlace<'_>, secret: KeyPlace<'_>) -> Result<Option<(SecretRef, SecretRef)>, String> {
+    if (access, secret) == ((None, None), (None, None)) {
+        return Ok(None);
+    }
+    Ok(Some((SecretRef::of("access_key", access.0, access.1)?, SecretRef::of("secret_key", secret.0, secret.1)?)))
 }
 
 /// What is wrong with the address of a store, in words; `allow_http` is for one on this machine.

@@ -7,7 +7,6 @@ use std::future::Future;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +21,7 @@ use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 use tokio::runtime::{Builder, Runtime};
 
+use super::durable::unfinished;
 use super::hex;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -58,9 +58,6 @@ impl fmt::Debug for BucketConfig {
 
 /// One call, all tries included: shorter than the lease, so that none arrives after it was lost.
 const CALL: Duration = Duration::from_secs(20);
-
-/// Tells apart the files of one process that are being fetched.
-static FETCHES: AtomicU64 = AtomicU64::new(0);
 
 /// A bucket, opened.
 pub(crate) struct Bucket {
@@ -117,9 +114,8 @@ impl Bucket {
     /// Whether everything below this prefix lies below another one of the same bucket.
     pub(super) fn is_inside(&self, other: &Self) -> bool {
         let (own, other) = (&self.config, &other.config);
-        let below = |prefix: &str| Path::from(prefix);
         (&own.bucket, &own.endpoint) == (&other.bucket, &other.endpoint)
-            && below(&own.prefix).prefix_matches(&below(&other.prefix))
+            && Path::from(own.prefix.as_str()).prefix_matches(&Path::from(other.prefix.as_str()))
     }
 
     /// Does something on the thread of the bucket and waits for it.
@@ -177,9 +173,7 @@ impl Bucket {
     /// Fetches an object whose name is its SHA-256 into a local file, and opens that. Others see the file once
     /// it is whole.
     pub(super) fn fetch(&self, path: &str, to: &FsPath) -> Result<File> {
-        let (path, mut unfinished) = (Path::from(path), to.as_os_str().to_owned());
-        unfinished.push(format!("#{}{:06}", std::process::id(), FETCHES.fetch_add(1, Ordering::Relaxed)));
-        let unfinished = PathBuf::from(unfinished);
+        let (path, unfinished) = (Path::from(path), unfinished(to));
         let written = File::options().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
         let mut file = written.try_clone()?;
         let fetched = self.wait(|store| async move {

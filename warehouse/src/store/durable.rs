@@ -144,10 +144,7 @@ enum Replace {
 /// Writes beside the target, syncs, then makes it visible in one step and syncs the folder.
 fn write_file(syncs: &Syncs, target: &FsPath, payload: &PutPayload, replace: Replace) -> StoreResult<PutResult> {
     folders_of(syncs, target)?;
-    let number = UNFINISHED.fetch_add(1, Ordering::Relaxed);
-    let mut name = target.as_os_str().to_owned();
-    name.push(format!("#{}{number:06}", std::process::id()));
-    let unfinished = PathBuf::from(name);
+    let unfinished = unfinished(target);
     let outcome = (|| {
         let mut file = File::create(&unfinished)?;
         for part in payload {
@@ -171,6 +168,14 @@ fn write_file(syncs: &Syncs, target: &FsPath, payload: &PutPayload, replace: Rep
     }
     sync_folder_of(syncs, target)?;
     Ok(PutResult { e_tag: None, version: None })
+}
+
+/// A name beside a file's for what is to become it; `object_store` hides it.
+pub(super) fn unfinished(target: &FsPath) -> PathBuf {
+    let number = UNFINISHED.fetch_add(1, Ordering::Relaxed);
+    let mut name = target.as_os_str().to_owned();
+    name.push(format!("#{}{number:06}", std::process::id()));
+    PathBuf::from(name)
 }
 
 /// The folders of a file, created and synced where they are missing.

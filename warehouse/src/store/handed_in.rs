@@ -137,7 +137,7 @@ impl Store {
     pub fn notes(&self, folder: &str) -> Result<Vec<Bytes>> {
         let mut notes = Vec::new();
         if let Some(bucket) = &self.bucket {
-            for (path, _) in bucket.list(folder)? {
+            for (path, _) in bucket.list(folder)?.into_iter().filter(|(path, _)| path.ends_with(".json")) {
                 // A load beside us may have just taken it.
                 notes.extend(bucket.get(&path)?.map(|note| note.bytes));
             }

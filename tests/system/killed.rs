@@ -9,11 +9,12 @@ use crate::delivery::plain_feed;
 use crate::deployment::{Deployment, setting};
 use crate::s3_server::S3Server;
 
-/// How many kills, spread evenly over the time that an undisturbed run takes; `ANZE_KILL_POINTS`
-/// sets another number.
+/// How many kills, spread evenly over the time that an undisturbed run takes; in a campaign, half of them all.
 const POINTS: u32 = 50;
 /// The same where the warehouse lies in a bucket, whose server here is slow.
 const POINTS_IN_BUCKET: u32 = 4;
+/// Which part of a campaign's kills is dealt here; the three kinds of maintenance share the rest.
+const ONE_IN: u32 = 2;
 /// How long one run may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Rows of a delivered file.
@@ -61,17 +62,22 @@ const TORN: &str = "with rows_found as (\
 
 #[test]
 fn a_killed_run_that_is_run_again_ends_like_an_undisturbed_one() {
-    kill_and_run_again(POINTS, Deployment::in_folder);
+    kill_and_run_again(kills("ANZE_KILLS", ONE_IN).unwrap_or(POINTS), Deployment::in_folder);
 }
 
 #[test]
 fn in_a_bucket_a_killed_run_that_is_run_again_ends_like_an_undisturbed_one() {
     let server = S3Server::start(None);
     let buckets = Cell::new(0);
-    kill_and_run_again(POINTS_IN_BUCKET, |settings| {
+    kill_and_run_again(kills("ANZE_KILLS_IN_BUCKET", ONE_IN).unwrap_or(POINTS_IN_BUCKET), |settings| {
         buckets.set(buckets.get() + 1);
         server.deployment(&format!("killed-{}", buckets.get()), settings)
     });
+}
+
+/// One part in so many of the kills of a campaign.
+pub fn kills(name: &str, one_in: u32) -> Option<u32> {
+    setting(name).map(|all| all.to_str().unwrap().parse::<u32>().unwrap().div_ceil(one_in))
 }
 
 /// `new` makes a deployment with lines of its `anze.toml`.
@@ -79,7 +85,6 @@ fn kill_and_run_again(points: u32, new: impl Fn(&str) -> Deployment) {
     // What metrics make of a release comes after it; the kills are for what comes before.
     let delivered = || delivered(new("[metric_value]\nfollow = false\n"));
     let (undisturbed, time) = undisturbed(delivered);
-    let points = setting("ANZE_KILL_POINTS").map_or(points, |text| text.to_str().unwrap().parse().unwrap());
     let mut wrong = Vec::new();
     let mut killed = 0;
     for point in 1..=points {

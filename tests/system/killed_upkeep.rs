@@ -5,14 +5,16 @@ use std::process::Stdio;
 use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
-use crate::deployment::{Deployment, setting};
+use crate::deployment::Deployment;
+use crate::killed::kills;
 use crate::maintained::five_releases;
 use crate::s3_server::S3Server;
 
-/// Kills of each kind of maintenance, spread evenly over its time; `ANZE_KILL_POINTS` sets another number.
+/// Kills of each kind of maintenance, spread evenly over its time; in a campaign, a sixth of them all.
 const POINTS: u32 = 5;
 /// The same where the warehouse lies in a bucket, whose server here is slow.
 const POINTS_IN_BUCKET: u32 = 2;
+const ONE_IN: u32 = 6;
 
 const CONTENTS: [&str; 3] = [
     "select code, name, batch_id, row_no from insurer order by code",
@@ -24,7 +26,7 @@ const CONTENTS: [&str; 3] = [
 fn maintenance_that_is_killed_and_asked_again_loses_nothing_and_ends_well() {
     let elsewhere = tempfile::tempdir().unwrap();
     let new_place = |name: &str| elsewhere.path().join(name).to_str().unwrap().to_owned();
-    kill_and_ask_again(POINTS, Deployment::new, new_place);
+    kill_and_ask_again(kills("ANZE_KILLS", ONE_IN).unwrap_or(POINTS), Deployment::new, new_place);
 }
 
 #[test]
@@ -36,12 +38,13 @@ fn in_a_bucket_maintenance_that_is_killed_and_asked_again_loses_nothing_and_ends
         buckets.set(buckets.get() + 1);
         server.deployment(&format!("upkeep-{}", buckets.get()), "")
     };
-    kill_and_ask_again(POINTS_IN_BUCKET, new, |name| format!("s3://backups/{name}"));
+    kill_and_ask_again(kills("ANZE_KILLS_IN_BUCKET", ONE_IN).unwrap_or(POINTS_IN_BUCKET), new, |name| {
+        format!("s3://backups/{name}")
+    });
 }
 
 /// `new` makes an empty deployment, `new_place` names a place for backups.
 fn kill_and_ask_again(points: u32, new: impl Fn() -> Deployment, new_place: impl Fn(&str) -> String) {
-    let points = setting("ANZE_KILL_POINTS").map_or(points, |text| text.to_str().unwrap().parse().unwrap());
     let template = five_releases();
     let expected = contents(&template);
     let kept = tempfile::tempdir().unwrap();

@@ -155,8 +155,8 @@ impl DataSettings {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct QuerySettings {
-    /// Memory that all running questions share, as the engine counts it: texts that several steps hold count for
-    /// each, so that about half of it is really taken.
+    /// Memory of questions: what the engine counts for those of a session and what the whole process takes; a step is
+    /// refused more where both are beyond it.
     pub memory: Bytes,
     /// After this a question is given up.
     pub deadline: Span,

@@ -1,15 +1,17 @@
 //! The one place where a query session is built.
 
+mod memory;
+
 use std::sync::{Arc, OnceLock};
 
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider};
-use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::functions;
 use crate::store::Store;
+use memory::QuestionMemory;
 
 /// Name of the catalog.
 pub const CATALOG: &str = "anze";
@@ -21,7 +23,8 @@ pub(crate) const STORE_URL: &str = "anze://data";
 /// What a session may use.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Memory for sorts, joins and aggregates, bytes.
+    /// Memory for sorts, joins and aggregates, bytes: refused is what is beyond it by the engine's count and by
+    /// what the process takes.
     pub memory_bytes: usize,
     /// Number of parallel partitions.
     pub target_partitions: usize,
@@ -54,9 +57,7 @@ pub fn planner() -> Result<&'static SessionContext> {
 /// # Errors
 /// Internal.
 pub fn build(limits: &Limits, store: Option<&Store>) -> Result<SessionContext> {
-    // Each step takes what it needs as long as there is some. A pool that shares fairly refuses a question of
-    // many steps although most of the memory is free: each gets a share, however little the others use.
-    let memory = GreedyMemoryPool::new(limits.memory_bytes);
+    let memory = QuestionMemory::new(limits.memory_bytes);
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(memory)).build_arc()?;
     if let Some(store) = store {
         let url = url::Url::parse(STORE_URL)

@@ -61,6 +61,7 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     log(if cli.is_service() { SERVICE_LOG } else { "warn" });
     let (code, said) = exit::conclude(cli.run());
+    anze_queries::forget();
     if let Some(said) = said {
         // If nobody can hear us the exit code must do.
         let _ = writeln!(std::io::stderr().lock(), "{said}");

@@ -1,75 +1,18 @@
--- Grain: one row per ledger line seen, with every finding as a column. A reversal has exactly the
--- findings of its original, plus `unreconciled`, so that it takes back what that line counted, and from
--- the service for which that line counted (`counts_for_service`).
+-- Grain: one row per ledger line seen, with every finding as a column: its own (expense_own), or, where it
+-- takes another line back, those of that line (expense_reversal).
 with
 line as (
     select
-        expense.insurer_code,
-        expense.line_no,
-        expense.service_no,
-        expense.category,
-        expense.amount,
-        expense.booked_on,
-        expense.paid_on,
-        expense.budget_year,
-        expense.reverses_line_no,
-        expense.batch_id,
-        expense.row_no
-    from seen.expense as expense
-),
-taken_back as (
-    select
-        line.insurer_code,
-        line.reverses_line_no,
-        sum(line.amount) as amount
-    from line
-    where line.reverses_line_no is not null
-    group by line.insurer_code, line.reverses_line_no
-),
-judged as (
-    select
-        line.insurer_code,
-        line.line_no,
-        line.service_no,
-        line.category,
-        line.amount,
-        line.booked_on,
-        line.paid_on,
-        line.budget_year,
-        line.reverses_line_no,
-        line.batch_id,
-        line.row_no,
-        line.reverses_line_no is not null and (
-            original.line_no is null
-            or original.reverses_line_no is not null
-            or abs(taken_back.amount) > abs(original.amount)
-        ) as unreconciled,
-        case when original.line_no is null then line.line_no else root.root_no end as judged_as
-    from line
-    left join line as original
-        on original.insurer_code = line.insurer_code
-        and original.line_no = line.reverses_line_no
-    left join taken_back
-        on taken_back.insurer_code = line.insurer_code
-        and taken_back.reverses_line_no = line.reverses_line_no
-    left join expense_root as root
-        on root.insurer_code = line.insurer_code
-        and root.line_no = line.line_no
-),
-found as (
-    select
-        judged.insurer_code,
-        judged.line_no,
-        judged.service_no,
-        judged.category,
-        judged.amount,
-        judged.booked_on,
-        judged.paid_on,
-        judged.budget_year,
-        judged.reverses_line_no,
-        judged.batch_id,
-        judged.row_no,
+        own.insurer_code,
+        own.line_no,
+        own.service_no,
         own.service_no as counts_for_service,
+        own.category,
+        own.amount,
+        own.booked_on,
+        own.paid_on,
+        own.budget_year,
+        own.reverses_line_no,
         coalesce(own.unlinked, false) as unlinked,
         coalesce(own.service_not_valid, false) as service_not_valid,
         coalesce(own.pre_accrued, false) as pre_accrued,
@@ -78,50 +21,76 @@ found as (
         coalesce(own.ineligible_category, false) as ineligible_category,
         coalesce(own.wrong_insurer, false) as wrong_insurer,
         coalesce(own.payee_unqualified, false) as payee_unqualified,
-        judged.unreconciled,
+        false as unreconciled,
         coalesce(own.over_price, false) as over_price,
-        coalesce(own.wrong_year, false) as wrong_year
-    from judged
-    left join expense_own as own
-        on own.insurer_code = judged.insurer_code
-        and own.line_no = judged.judged_as
+        coalesce(own.wrong_year, false) as wrong_year,
+        own.batch_id,
+        own.row_no
+    from expense_own as own
+    where own.reverses_line_no is null
+    union all
+    select
+        reversal.insurer_code,
+        reversal.line_no,
+        reversal.service_no,
+        reversal.counts_for_service,
+        reversal.category,
+        reversal.amount,
+        reversal.booked_on,
+        reversal.paid_on,
+        reversal.budget_year,
+        reversal.reverses_line_no,
+        reversal.unlinked,
+        reversal.service_not_valid,
+        reversal.pre_accrued,
+        reversal.no_voucher,
+        reversal.duplicate_voucher,
+        reversal.ineligible_category,
+        reversal.wrong_insurer,
+        reversal.payee_unqualified,
+        reversal.unreconciled,
+        reversal.over_price,
+        reversal.wrong_year,
+        reversal.batch_id,
+        reversal.row_no
+    from expense_reversal as reversal
 )
 select
-    found.insurer_code,
-    found.line_no,
-    found.service_no,
-    found.counts_for_service,
-    found.category,
-    found.amount,
-    found.booked_on,
-    found.paid_on,
-    found.budget_year,
-    found.reverses_line_no,
-    found.unlinked,
-    found.service_not_valid,
-    found.pre_accrued,
-    found.no_voucher,
-    found.duplicate_voucher,
-    found.ineligible_category,
-    found.wrong_insurer,
-    found.payee_unqualified,
-    found.unreconciled,
-    found.over_price,
-    found.wrong_year,
+    line.insurer_code,
+    line.line_no,
+    line.service_no,
+    line.counts_for_service,
+    line.category,
+    line.amount,
+    line.booked_on,
+    line.paid_on,
+    line.budget_year,
+    line.reverses_line_no,
+    line.unlinked,
+    line.service_not_valid,
+    line.pre_accrued,
+    line.no_voucher,
+    line.duplicate_voucher,
+    line.ineligible_category,
+    line.wrong_insurer,
+    line.payee_unqualified,
+    line.unreconciled,
+    line.over_price,
+    line.wrong_year,
     -- Compliant: no finding of severity `violation` (expense_finding_kind).
     not (
-        found.unlinked
-        or found.service_not_valid
-        or found.pre_accrued
-        or found.no_voucher
-        or found.duplicate_voucher
-        or found.ineligible_category
-        or found.wrong_insurer
-        or found.payee_unqualified
-        or found.unreconciled
+        line.unlinked
+        or line.service_not_valid
+        or line.pre_accrued
+        or line.no_voucher
+        or line.duplicate_voucher
+        or line.ineligible_category
+        or line.wrong_insurer
+        or line.payee_unqualified
+        or line.unreconciled
     ) as is_compliant,
     'expense' as dataset,
-    concat_ws(',', found.line_no, found.insurer_code) as key,
-    found.batch_id,
-    found.row_no
-from found
+    concat_ws(',', line.line_no, line.insurer_code) as key,
+    line.batch_id,
+    line.row_no
+from line

@@ -1,5 +1,5 @@
 -- Grain: one row per ledger line seen, judged by itself: which findings would be its own. What a
--- reversal really has comes from the line it reverses (expense_check).
+-- reversal really has comes from the line it reverses (expense_reversal).
 with
 line as (
     select
@@ -9,10 +9,14 @@ line as (
         expense.category,
         expense.amount,
         expense.booked_on,
+        expense.paid_on,
         expense.payee_uscc,
         expense.voucher_no,
         expense.budget_year,
-        expense.reverses_line_no is not null as is_reversal
+        expense.reverses_line_no,
+        expense.reverses_line_no is not null as is_reversal,
+        expense.batch_id,
+        expense.row_no
     from seen.expense as expense
 ),
 voucher_used_twice as (
@@ -58,6 +62,12 @@ select
     line.insurer_code,
     line.line_no,
     line.service_no,
+    line.category,
+    line.amount,
+    line.booked_on,
+    line.paid_on,
+    line.budget_year,
+    line.reverses_line_no,
     service.service_no is null as unlinked,
     service.service_no is not null and not service.is_valid as service_not_valid,
     case
@@ -72,7 +82,9 @@ select
         and not qualified(agency.qualification, agency.valid_from, agency.valid_to, line.booked_on)
         as payee_unqualified,
     over_price.service_no is not null as over_price,
-    line.budget_year <> date_part('year', line.booked_on) as wrong_year
+    line.budget_year <> date_part('year', line.booked_on) as wrong_year,
+    line.batch_id,
+    line.row_no
 from line
 left join placed_service as service on service.service_no = line.service_no
 left join agency on agency.uscc = line.payee_uscc

@@ -7,8 +7,8 @@ link as (
         reversal.insurer_code,
         reversal.line_no,
         original.line_no as original_no
-    from seen.expense as reversal
-    inner join seen.expense as original
+    from expense_own as reversal
+    inner join expense_own as original
         on original.insurer_code = reversal.insurer_code
         and original.line_no = reversal.reverses_line_no
 ),

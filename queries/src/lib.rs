@@ -52,7 +52,7 @@ pub use lead::{Lead, LeadCount, LeadKind, LeadPage, LeadRequest, LeadScope, lead
 pub use names::{name_en, region_name};
 pub use quantity::Quantity;
 pub use question::MetricRequest;
-pub use session::session;
+pub use session::{each_scan, forget, session};
 pub use span::Span;
 pub use sql::{QueryLimits, sql, sql_with};
 pub use statement::Value;

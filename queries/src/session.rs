@@ -2,6 +2,8 @@
 //! them and our functions. Built once for each and kept while the release is.
 
 mod cache;
+mod folders;
+mod kept;
 mod marts;
 mod seen;
 
@@ -10,6 +12,9 @@ use std::sync::Arc;
 use anze_warehouse::Release;
 use chrono::NaiveDate;
 use datafusion::prelude::SessionContext;
+
+pub use cache::forget;
+pub use kept::each_scan;
 
 use crate::error::{Error, Result};
 use crate::functions;
@@ -35,7 +40,7 @@ pub(crate) struct Observed {
 }
 
 /// A session over a release as seen at the end of `observed_until` (the release's day by default):
-/// every table, schema `seen`, the marts and the functions. For reading only.
+/// every table, schema `seen`, the marts and the functions. For reading only, and to be held while rows come.
 ///
 /// # Errors
 /// Question, where the observation day is later than the release's.
@@ -68,6 +73,7 @@ async fn build(release: &Arc<Release>, until: NaiveDate) -> Result<Observed> {
         let state = context.state_ref();
         let mut state = state.write();
         province.clone().tell(state.config_mut());
+        kept::allow(state.config_mut());
         let options = state.config_mut().options_mut();
         // Faults then carry their line and column.
         options.sql_parser.collect_spans = true;

@@ -62,17 +62,19 @@ pub async fn sql_with(
         // The allow-list is ours; this is the engine's own word that the plan changes nothing.
         let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         read_only.verify_plan(&plan)?;
-        Ok::<_, Error>(DataFrame::new(observed.context.state(), plan).execute_stream().await?)
+        let stream = DataFrame::new(observed.context.state(), plan).execute_stream().await?;
+        Ok::<_, Error>((stream, observed))
     };
-    let stream = match tokio::time::timeout_at(deadline, planned).await {
-        Ok(stream) => stream?,
+    let (stream, observed) = match tokio::time::timeout_at(deadline, planned).await {
+        Ok(planned) => planned?,
         Err(_) => return Err(limited::out_of_time(limits.time)),
     };
-    Ok(limited::within(stream, deadline, limits))
+    Ok(limited::within(stream, observed, deadline, limits))
 }
 
 #[cfg(test)]
 mod tests {
+    use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
     use datafusion::arrow::util::pretty::pretty_format_batches;
     use futures::TryStreamExt;
 
@@ -151,6 +153,21 @@ mod tests {
         for function in ["read_csv('/etc/passwd')", "parquet_metadata('x')", "read_parquet('x')"] {
             assert!(run(&format!("select * from {function}"), QueryLimits::default()).await.is_err(), "{function}");
         }
+    }
+
+    #[tokio::test]
+    async fn rows_are_read_to_the_end_though_the_session_is_forgotten_meanwhile() {
+        let column = |value: &str| Arc::new(StringArray::from(vec![value; 2])) as ArrayRef;
+        let line_no = Arc::new(StringArray::from(vec!["E1", "E2"])) as ArrayRef;
+        let rows = [("line_no", line_no), ("insurer_code", column("PICC")), ("booked_on", column("2026-01-20"))];
+        let rows = vec![("expense".to_owned(), RecordBatch::try_from_iter(rows).unwrap())];
+        let release = Release::in_memory("2026-06-30".parse().unwrap(), rows).unwrap();
+        let statement = "select line_no from expense_check order by line_no";
+        let stream = sql(&release, statement, QueryLimits::default()).await.unwrap();
+        session::forget();
+        let batches: Vec<_> = stream.try_collect().await.unwrap();
+        let table = pretty_format_batches(&batches).unwrap().to_string();
+        assert!(table.contains("E1") && table.contains("E2"), "{table}");
     }
 
     #[tokio::test]

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use anze_warehouse::Release;
 use anze_warehouse::contract::builtin;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::{LogicalPlan, TableScan};
 
 use super::Asked;
@@ -44,11 +43,9 @@ async fn planned(release: &Arc<Release>, sql: &str) -> Result<LogicalPlan, Probl
 /// What of the hidden a plan touches.
 fn hidden(plan: &LogicalPlan) -> Result<BTreeSet<String>, datafusion::error::DataFusionError> {
     let mut found = BTreeSet::new();
-    plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node {
-            found.extend(hidden_in(scan));
-        }
-        Ok(TreeNodeRecursion::Continue)
+    anze_queries::each_scan(plan, &mut |scan| {
+        found.extend(hidden_in(scan));
+        Ok(())
     })?;
     Ok(found)
 }
@@ -119,6 +116,7 @@ mod tests {
             "select count(*) from service",
             "select service_no, place from service",
             "select * from policy",
+            "select * from expense_check",
             "select quarantine_id, message_zh from system.quarantine",
         ];
         for sql in statements {

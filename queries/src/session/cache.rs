@@ -38,3 +38,8 @@ pub(super) fn put(release: &Arc<Release>, until: NaiveDate, session: &Arc<Observ
     sessions.truncate(MOST - 1);
     sessions.push_front(Entry { release: Arc::downgrade(release), until, session: Arc::clone(session) });
 }
+
+/// Forgets every session, so that what they keep in files is removed: to be called before a process ends.
+pub fn forget() {
+    SESSIONS.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}

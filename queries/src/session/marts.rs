@@ -4,13 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
+use datafusion::catalog::TableProvider;
 use datafusion::catalog::view::ViewTable;
 use datafusion::prelude::SessionContext;
 
+use super::kept::Kept;
 use crate::embedded;
 use crate::error::{Error, ErrorKind, Result};
 use crate::province::Province;
 use crate::statement::{Statement, Value};
+
+/// Marts whose rows a session computes once: many metrics read them, and computing them costs more than what
+/// the metrics do with them (decision 0034).
+const KEPT: [&str; 2] = ["expense_own", "expense_reversal"];
 
 /// Registers every mart in the default schema, each after those it reads.
 pub(super) async fn register(session: &SessionContext, until: NaiveDate, province: &Province) -> Result<()> {
@@ -33,8 +39,11 @@ pub(super) async fn register(session: &SessionContext, until: NaiveDate, provinc
         }
         for mart in ready {
             let plan = mart.statement.plan(session).await.map_err(|error| fault(mart.file, &error))?;
-            let view = Arc::new(ViewTable::new(plan, Some(mart.sql.to_owned())));
-            session.register_table(mart.name, view)?;
+            let table: Arc<dyn TableProvider> = match KEPT.contains(&mart.name) {
+                true => Arc::new(Kept::new(mart.name, mart.sql, session.state().optimize(&plan)?)),
+                false => Arc::new(ViewTable::new(plan, Some(mart.sql.to_owned()))),
+            };
+            session.register_table(mart.name, table)?;
         }
         waiting = rest;
     }

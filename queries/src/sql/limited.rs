@@ -14,16 +14,18 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::QueryLimits;
 use crate::error::{Error, ErrorKind};
+use crate::session::Observed;
 
-/// The stream within its limits.
+/// The stream of a session within its limits.
 pub(super) fn within(
     stream: SendableRecordBatchStream,
+    session: Arc<Observed>,
     deadline: Instant,
     limits: QueryLimits,
 ) -> SendableRecordBatchStream {
     let schema = stream.schema();
     let alarm = Box::pin(sleep_until(deadline));
-    Box::pin(Limited { schema, stream: Some(stream), alarm, limits, rows: 0 })
+    Box::pin(Limited { schema, stream: Some(stream), _session: session, alarm, limits, rows: 0 })
 }
 
 /// The error of a statement that took too long.
@@ -35,6 +37,8 @@ struct Limited {
     schema: SchemaRef,
     /// Dropped at the end, whatever it is: a hanging statement must not go on in the background.
     stream: Option<SendableRecordBatchStream>,
+    /// Marts that it reads may be kept in files, which go with the session.
+    _session: Arc<Observed>,
     alarm: Pin<Box<Sleep>>,
     limits: QueryLimits,
     rows: u64,

@@ -8,7 +8,6 @@ use anze_warehouse::live::is_live;
 use anze_warehouse::table::{TableKind, TableName};
 use chrono::NaiveDate;
 use datafusion::common::TableReference;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -20,7 +19,7 @@ use super::{Strand, asked, span_of};
 use crate::catalogue::{Catalogue, Metric};
 use crate::embedded;
 use crate::error::{Error, Result};
-use crate::session::Observed;
+use crate::session::{Observed, each_scan};
 use crate::span::Month;
 
 /// What every metric may read without its SQL saying so, or so rarely changed that all is computed then.
@@ -196,11 +195,9 @@ async fn reads(catalogue: &Catalogue, metric: &Metric, month: Month, observed: &
 
 fn tables_of(plan: &LogicalPlan) -> Result<BTreeSet<String>> {
     let mut tables = BTreeSet::new();
-    plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node {
-            tables.insert(path(&scan.table_name));
-        }
-        Ok(TreeNodeRecursion::Continue)
+    each_scan(plan, &mut |scan| {
+        tables.insert(path(&scan.table_name));
+        Ok(())
     })?;
     Ok(tables)
 }

@@ -112,6 +112,10 @@ fn kill_and_run_again(points: u32, new: impl Fn(&str) -> Deployment) {
         // 3: some rows are held. 0: the first run had published them all before it was killed.
         assert!(matches!(ended.code(), Some(0 | 3)), "{reading}: {ended}");
         wrong.extend(difference(&undisturbed, &contents(&deployment)).map(|text| format!("{reading}: {text}")));
+        let check = deployment.run(&["maintain", "check", "--format", "json"]);
+        if check.code != Some(0) {
+            wrong.push(format!("{reading}, checked: {check:?}"));
+        }
     }
     assert!(wrong.is_empty(), "{} of {points} kills left traces:\n{}", wrong.len(), wrong.join("\n"));
     assert!(killed * 3 >= points, "only {killed} of {points} runs were still running when they were killed");

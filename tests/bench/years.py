@@ -57,11 +57,11 @@ def stamp(seconds):
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
 
 
-def body(feed, day, chance):
+def body(feed, day, chance, step):
     """The push of a day: new keys follow those of the days before, others are drawn from all of them."""
     first = day * NEW
     keys = list(range(first, first + NEW)) + [chance.randrange(first) for _ in range(AGAIN if day else 0)]
-    clock = stamp(FIRST + day * DAY)
+    clock = stamp(FIRST + day * step)
     if feed == "units":
         lines = ["unit_id,id_kind,name,region_code,sector,size,employees,status,source_updated_at"]
         lines += [
@@ -71,7 +71,7 @@ def body(feed, day, chance):
     else:
         lines = ["service_no,policy_no,unit_id,insurer_code,sector,region_code,service_type,provider_kind,finished_at,source_updated_at"]
         lines += [
-            f"S{key:08d},P{key},U{key:08d},PICC,mine,330102,T4,own,{stamp(FIRST + key // NEW * DAY)},{clock}"
+            f"S{key:08d},P{key},U{key:08d},PICC,mine,330102,T4,own,{stamp(FIRST + key // NEW * step)},{clock}"
             for key in dict.fromkeys(keys)
         ]
     return "\n".join(lines) + "\n"
@@ -122,6 +122,8 @@ def main():
     args = parser.parse_args()
     anze = pathlib.Path(args.anze).resolve()
     chance = random.Random(1)
+    # Nothing may happen after today: where the days do not fit, they are shorter.
+    step = min(DAY, (time.time() - FIRST) // (args.years * args.a_year + 1))
     with tempfile.TemporaryDirectory(prefix="anze-years-", dir=args.temp) as temp:
         folder = pathlib.Path(temp) / "deployment"
         token = deployment(anze, folder)
@@ -151,7 +153,7 @@ def main():
                 if year < args.years:
                     for _ in range(args.a_year):
                         for feed in FEEDS:
-                            took.append(push(address, token, feed, f"day-{day}", body(feed, day, chance)))
+                            took.append(push(address, token, feed, f"day-{day}", body(feed, day, chance, step)))
                         day += 1
                     median, slowest = statistics.median(took), max(took)
 

@@ -37,8 +37,6 @@ from ingest import MEBI, ROOT, measured
 sys.path.insert(0, str(ROOT / "tests" / "oracle"))
 
 HELD = 3
-# Every metric of every month of a whole province takes longer than any ingestion.
-ingest.CHILD_TIMEOUT = 3600
 SCANS = {
     "premium by month": "select date_trunc('month', inception) as m, count(*) as n, sum(premium_written) as p from policy group by 1 order by 1",
     "hazards by county": "select s.region_code, count(*) as n from hazard as h join service as s using (service_no) group by 1 order by 2 desc, 1",
@@ -283,6 +281,8 @@ def main():
     parser.add_argument("--parts", default="catalogue,adhoc,batch")
     parser.add_argument("--temp")
     args = parser.parse_args()
+    # Every metric of every month of a whole province takes longer than any ingestion.
+    ingest.CHILD_TIMEOUT = 3600
     anze = pathlib.Path(args.anze).resolve()
     with tempfile.TemporaryDirectory(prefix="anze-catalogue-", dir=args.temp) as temp:
         folder = pathlib.Path(args.deployment or pathlib.Path(temp) / "demo").resolve()

@@ -15,6 +15,7 @@ import json
 import pathlib
 import sys
 
+from catalogue import files_of
 from ingest import MEBI, ROOT, measured
 
 # Their keys and what refers to keys; `subject_id` names a unit where `subject_kind` says so.
@@ -36,13 +37,6 @@ FACTS = {
 CODES = ["insurer", "agency", "budget", "rule", "service_norm"]
 # Columns that the warehouse adds to a row; the sender's clock is the sender's.
 LINEAGE = {"batch_id", "row_no", "feed_id", "reporter", "landed_at", "key_reporter"}
-
-
-def files_of(folder, dataset):
-    from deltalake import DeltaTable
-
-    table = folder / "data" / "tables" / dataset
-    return [uri.removeprefix("file://") for uri in DeltaTable(str(table)).file_uris()] if (table / "_delta_log").is_dir() else []
 
 
 def write(db, files, columns, path, copy):
@@ -91,7 +85,7 @@ def main():
         (target / "inbox" / dataset).mkdir(parents=True)
     db = duckdb.connect()
     db.execute("set threads = 2; set timezone = 'UTC'")
-    present = {dataset: files_of(source, dataset) for dataset in [*CODES, *FACTS]}
+    present = {dataset: files_of(source, f"tables/{dataset}") for dataset in [*CODES, *FACTS]}
     for copy in range(1, args.copies + 1):
         for dataset, files in present.items():
             if files and (copy == 1 or dataset in FACTS):

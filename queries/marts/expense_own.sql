@@ -1,5 +1,5 @@
--- Grain: one row per ledger line seen, judged by itself: which findings would be its own. What a
--- reversal really has comes from the line it reverses (expense_reversal).
+-- Grain: one row per ledger line seen, judged by itself: which findings would be its own, each true or
+-- false. What a reversal really has comes from the line it reverses (expense_reversal).
 with
 line as (
     select
@@ -14,7 +14,6 @@ line as (
         expense.voucher_no,
         expense.budget_year,
         expense.reverses_line_no,
-        expense.reverses_line_no is not null as is_reversal,
         expense.batch_id,
         expense.row_no
     from seen.expense as expense
@@ -24,7 +23,7 @@ voucher_used_twice as (
         line.insurer_code,
         line.voucher_no
     from line
-    where line.voucher_no is not null and not line.is_reversal
+    where line.voucher_no is not null and line.reverses_line_no is null
     group by line.insurer_code, line.voucher_no
     having count(*) >= 2
 ),
@@ -33,7 +32,7 @@ spent_on_service as (
         line.service_no,
         sum(line.amount) as amount
     from line
-    where line.service_no is not null and not line.is_reversal
+    where line.service_no is not null and line.reverses_line_no is null
     group by line.service_no
 ),
 price as (
@@ -72,17 +71,19 @@ select
     service.service_no is not null and not service.is_valid as service_not_valid,
     case
         when service.service_no is null then line.voucher_no is null
-        else service.finished_on is null or line.booked_on < service.finished_on
+        else service.finished_on is null or coalesce(line.booked_on < service.finished_on, false)
     end as pre_accrued,
     line.voucher_no is null as no_voucher,
-    voucher_used_twice.voucher_no is not null and not line.is_reversal as duplicate_voucher,
-    not eligible_category(line.category) as ineligible_category,
+    voucher_used_twice.voucher_no is not null and line.reverses_line_no is null as duplicate_voucher,
+    coalesce(not eligible_category(line.category), false) as ineligible_category,
     coalesce(service.insurer <> line.insurer_code, false) as wrong_insurer,
-    coalesce(service.provider_kind = 'agency', false)
-        and not qualified(agency.qualification, agency.valid_from, agency.valid_to, line.booked_on)
-        as payee_unqualified,
+    coalesce(
+        service.provider_kind = 'agency'
+        and not qualified(agency.qualification, agency.valid_from, agency.valid_to, line.booked_on),
+        false
+    ) as payee_unqualified,
     over_price.service_no is not null as over_price,
-    line.budget_year <> date_part('year', line.booked_on) as wrong_year,
+    coalesce(line.budget_year <> date_part('year', line.booked_on), false) as wrong_year,
     line.batch_id,
     line.row_no
 from line

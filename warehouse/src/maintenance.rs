@@ -5,6 +5,7 @@
 mod backup;
 mod check;
 mod compact;
+mod needed;
 mod note;
 mod retention;
 mod trouble;

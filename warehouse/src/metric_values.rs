@@ -26,7 +26,7 @@ use tokio::sync::OnceCell;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::release::{ParquetTable, readable};
-use crate::store::Store;
+use crate::store::{Store, Stored};
 use crate::table::{TableKind, TableLog, TableName, TableVersion};
 
 /// The table's name, in SQL too, where it stands beside the datasets.
@@ -84,9 +84,7 @@ impl MetricValues {
         if let Some(newest) = self.newest().await? {
             versions.entry(newest.version).or_default().insert(newest.release);
         }
-        for object in self.store.list(FOLDER).await? {
-            let name = object.path.strip_prefix(FOLDER).and_then(|name| name.strip_prefix('/')?.strip_suffix(".json"));
-            let Some(release) = name.and_then(|name| name.parse().ok()) else { continue };
+        for (release, _) in self.stored().await? {
             if releases.contains(&release)
                 && let Some(sheet) = self.of(release).await?
             {
@@ -94,6 +92,25 @@ impl MetricValues {
             }
         }
         Ok(versions)
+    }
+
+    /// Where it is said which sheets follow other releases than those: nobody reads them any more.
+    ///
+    /// # Errors
+    /// Storage.
+    pub(crate) async fn outdated(&self, readable: &BTreeSet<u64>) -> Result<Vec<Stored>> {
+        let mut stored = self.stored().await?;
+        stored.retain(|(release, _)| !readable.contains(release));
+        Ok(stored.into_iter().map(|(_, object)| object).collect())
+    }
+
+    /// The releases that a sheet was made for, with the objects that say which.
+    async fn stored(&self) -> Result<Vec<(u64, Stored)>> {
+        let numbered = |object: Stored| {
+            let name = object.path.strip_prefix(FOLDER)?.strip_prefix('/')?.strip_suffix(".json")?;
+            Some((name.parse().ok()?, object))
+        };
+        Ok(self.store.list(FOLDER).await?.into_iter().filter_map(numbered).collect())
     }
 
     /// What the maker of the newest sheet noted with it; `None` where that is another's, or none at all.

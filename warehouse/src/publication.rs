@@ -101,7 +101,7 @@ impl Writer {
             return Ok(true);
         }
         let Some(last) = self.warehouse.latest().await? else { return Ok(false) };
-        self.begin(at.max(last.published_at()), last.day()).await?.publish().await?;
+        self.begin(at, last.day()).await?.publish().await?;
         Ok(true)
     }
 
@@ -121,7 +121,8 @@ impl Writer {
         let mut manifest = match &last {
             Some(release) => Manifest {
                 release: release.number() + 1,
-                published_at: at,
+                // A clock that was set back does not make a release known before the one it follows.
+                published_at: at.max(release.published_at()),
                 day,
                 batches: Vec::new(),
                 ..release.manifest().clone()

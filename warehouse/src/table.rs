@@ -1,7 +1,10 @@
 //! Delta tables: the only place that knows the table format.
 //!
-//! A table's version is a list of Parquet files. We write the files, commit add and remove actions
-//! and keep every log entry for ever; there is one writer, so a commit never has to be rebased.
+//! A table's version is a list of Parquet files. We write the files and commit add and remove actions; there
+//! is one writer, so a commit never has to be rebased. Entries go only with the releases that need them.
+
+mod replay;
+mod trim;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -97,6 +100,17 @@ pub struct DataFile {
     pub stats: FileStats,
 }
 
+impl DataFile {
+    /// As a log says it.
+    fn logged(path: String, size: i64, stats: Option<&str>) -> Result<Self> {
+        let stats: FileStats = match stats {
+            Some(text) => serde_json::from_str(text)?,
+            None => FileStats::default(),
+        };
+        Ok(Self { path, size: u64::try_from(size).unwrap_or_default(), rows: stats.num_records, stats })
+    }
+}
+
 /// Statistics of a file: rows, and the smallest and largest value of the columns used for pruning.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -180,16 +194,7 @@ impl TableLog {
         let snapshot = EagerSnapshot::try_new(self.log.as_ref(), Some(version)).await?;
         let mut files = Vec::with_capacity(snapshot.log_data().num_files());
         for view in snapshot.log_data().iter() {
-            let stats: FileStats = match view.stats() {
-                Some(text) => serde_json::from_str(&text)?,
-                None => FileStats::default(),
-            };
-            files.push(DataFile {
-                path: view.path().into_owned(),
-                size: u64::try_from(view.size()).unwrap_or_default(),
-                rows: stats.num_records,
-                stats,
-            });
+            files.push(DataFile::logged(view.path().into_owned(), view.size(), view.stats().as_deref())?);
         }
         // Names begin with the number of the commit that added them: this is the order of adding.
         files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -206,7 +211,7 @@ impl TableLog {
         Ok(self.log.is_delta_table_location().await?)
     }
 
-    /// Creates the table as version 0: no files, log clean-up off for ever.
+    /// Creates the table as version 0: no files, and no clean-up of the log but ours.
     pub async fn create(&self, schema: &SchemaRef) -> Result<()> {
         let kernel: StructType = schema
             .as_ref()
@@ -250,11 +255,16 @@ impl TableLog {
             }
         }
         if version > 0 && version.is_multiple_of(COMMITS_PER_CHECKPOINT) {
-            let mut table = DeltaTable::new(Arc::clone(&self.log));
-            table.load_version(version).await?;
-            checkpoints::create_checkpoint(&table, None).await?;
+            self.checkpoint(version).await?;
         }
         Ok(())
+    }
+
+    /// Writes a checkpoint of a version, if it has none.
+    async fn checkpoint(&self, version: Version) -> Result<()> {
+        let mut table = DeltaTable::new(Arc::clone(&self.log));
+        table.load_version(version).await?;
+        Ok(checkpoints::create_checkpoint(&table, None).await?)
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::assessments::Assessments;
 use crate::contract;
@@ -23,6 +24,8 @@ use crate::table::{TableLog, TableName, TableVersion};
 
 pub use lease::{Holder, Lease};
 
+/// Manifests asked for at a time: in a bucket each answer takes a while.
+const READ_TOGETHER: usize = 32;
 /// Releases kept open beside the newest.
 const OPEN_RELEASES: usize = 16;
 
@@ -90,7 +93,14 @@ impl Warehouse {
         if dropped.contains(number) {
             return Err(self.gone(number, &dropped).await?);
         }
-        self.open_release(number).await
+        match self.open_release(number).await {
+            Err(error) => {
+                // A vacuum beside us may have dropped it just now, and with it what the logs said of it.
+                let dropped = self.dropped().await?;
+                Err(if dropped.contains(number) { self.gone(number, &dropped).await? } else { error })
+            }
+            opened => opened,
+        }
     }
 
     /// The releases that are no longer kept.
@@ -143,14 +153,20 @@ impl Warehouse {
     /// # Errors
     /// Gone, where it is no longer kept; Storage, Corrupt.
     pub async fn release_known_at(&self, instant: DateTime<Utc>) -> Result<Option<Arc<Release>>> {
-        let mut number = Manifest::newest(&self.store).await?;
-        while number > 0 {
-            match Manifest::read(&self.store, number).await? {
-                Some(manifest) if manifest.published_at <= instant => return self.release(number).await,
-                _ => number -= 1,
+        // Each is published after the one before, so that years of them are halved some dozen times.
+        let (mut known, mut later) = (0, Manifest::newest(&self.store).await? + 1);
+        while later - known > 1 {
+            let number = known + (later - known) / 2;
+            let published = Manifest::read(&self.store, number).await?.map(|manifest| manifest.published_at);
+            match published.is_some_and(|published| published <= instant) {
+                true => known = number,
+                false => later = number,
             }
         }
-        Ok(None)
+        match known {
+            0 => Ok(None),
+            known => self.release(known).await,
+        }
     }
 
     /// What changed from a release to a later one; of one dataset, or of all. At most `most` keys of each
@@ -187,11 +203,8 @@ impl Warehouse {
     /// Storage, Corrupt.
     pub async fn manifests(&self) -> Result<Vec<Manifest>> {
         let newest = Manifest::newest(&self.store).await?;
-        let mut manifests = Vec::new();
-        for number in 1..=newest {
-            manifests.extend(Manifest::read(&self.store, number).await?);
-        }
-        Ok(manifests)
+        let read = stream::iter(1..=newest).map(|number| Manifest::read(&self.store, number));
+        read.buffered(READ_TOGETHER).try_filter_map(|manifest| async { Ok(manifest) }).try_collect().await
     }
 
     /// The file of a live table.

@@ -10,15 +10,19 @@ use crate::release::Manifest;
 /// For so many days every release is kept.
 pub const KEPT_DAYS: i64 = 30;
 
+/// Whether a release is kept for its age alone.
+pub(super) fn is_young(manifest: &Manifest, at: DateTime<Utc>) -> bool {
+    manifest.published_at > at - TimeDelta::days(KEPT_DAYS)
+}
+
 /// The numbers of the releases that are kept at an instant. Months go by the observation day.
 pub(super) fn kept(manifests: &[Manifest], pinned: &BTreeSet<u64>, at: DateTime<Utc>) -> BTreeSet<u64> {
-    let oldest = at - TimeDelta::days(KEPT_DAYS);
     let mut month_ends: BTreeMap<(i32, u32), u64> = BTreeMap::new();
     for manifest in manifests {
         let last = month_ends.entry((manifest.day.year(), manifest.day.month())).or_default();
         *last = (*last).max(manifest.release);
     }
-    let young = manifests.iter().filter(|manifest| manifest.published_at > oldest).map(|manifest| manifest.release);
+    let young = manifests.iter().filter(|manifest| is_young(manifest, at)).map(|manifest| manifest.release);
     let newest = manifests.iter().map(|manifest| manifest.release).max();
     let known = |number: &&u64| manifests.iter().any(|manifest| manifest.release == **number);
     young.chain(newest).chain(month_ends.into_values()).chain(pinned.iter().filter(known).copied()).collect()

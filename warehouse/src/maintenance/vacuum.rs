@@ -1,21 +1,23 @@
-//! Vacuum: releases past their time are dropped, and files that no kept release names are removed.
+//! Vacuum: releases past their time are dropped, and with them the data files and the entries of logs that no
+//! kept release needs.
 //!
 //! Never touched are landed files, what waits to be loaded, the live tables, assessments and manifests.
 //! Files of history go only like any other: where no kept release names them, and the newest holds all
 //! their rows, for history is only ever appended to and folded.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
+use super::needed::{Versions, is_data_file, log, named_files, readable_versions, versions};
 use super::retention;
 use crate::contract;
 use crate::error::{Error, ErrorKind, Result};
-use crate::metric_values;
 use crate::publication::Writer;
 use crate::release::{Dropped, Manifest, release_tables};
-use crate::table::{TableKind, TableLog, TableName};
+use crate::store::Stored;
+use crate::table::{TableKind, TableName};
 use crate::warehouse::Warehouse;
 
 /// Whether anything is removed.
@@ -27,7 +29,7 @@ pub enum Removal {
     Done,
 }
 
-/// For so long the files of a dropped release stay, so that whoever began to read it may finish.
+/// For so long what a dropped release needs stays, so that whoever began to read it may finish.
 const READERS_TIME: TimeDelta = TimeDelta::hours(1);
 
 /// An unfinished file that nobody wrote to for so long is left over from a crash.
@@ -40,7 +42,7 @@ pub struct VacuumReport {
     pub kept: usize,
     /// Releases dropped this time.
     pub dropped: Vec<u64>,
-    /// Files removed, below the warehouse.
+    /// Data files, log entries, notes of sheets and leftovers removed, below the warehouse.
     pub removed: Vec<String>,
     /// Their size in bytes.
     pub bytes: u64,
@@ -49,7 +51,8 @@ pub struct VacuumReport {
 }
 
 impl Writer {
-    /// Drops releases past their time and removes every file that no kept release names.
+    /// Drops releases past their time and removes every data file that no kept release names, and every entry
+    /// of a log that none needs.
     ///
     /// The releases to be dropped are noted before the first file goes, so that none of them is
     /// answered from with a part of its files.
@@ -82,22 +85,19 @@ impl Writer {
         };
         report.kept = manifests.iter().filter(|manifest| !dropped.contains(manifest.release)).count();
         let readable = readable(&manifests, &dropped, at);
-        let named = named_files(warehouse, &readable).await?;
-        for folder in ["tables", "history", "system"] {
-            for object in warehouse.store().list(folder).await? {
-                if is_data_file(&object.path) && !named.contains(&object.path) {
-                    report.bytes += object.size_bytes;
-                    report.removed.push(object.path);
-                }
-            }
-        }
+        let versions = readable_versions(warehouse, &readable).await?;
+        let mut going = expired_entries(warehouse, &versions, &recent(&readable, at), removal).await?;
+        going.extend(unnamed_files(warehouse, &named_files(warehouse, &versions).await?).await?);
+        let numbers = readable.iter().map(|manifest| manifest.release).collect();
+        going.extend(warehouse.metric_values().outdated(&numbers).await?);
         let leftovers = warehouse.store().leftovers(at - LEFTOVER_AGE).await?;
         if removal == Removal::Done {
-            warehouse.store().delete(report.removed.clone()).await?;
+            warehouse.store().delete(going.iter().map(|object| object.path.clone()).collect()).await?;
             warehouse.store().delete_leftovers(&leftovers)?;
         }
-        report.bytes += leftovers.iter().map(|leftover| leftover.size_bytes).sum::<u64>();
-        report.removed.extend(leftovers.into_iter().map(|leftover| leftover.path));
+        going.extend(leftovers);
+        report.bytes = going.iter().map(|object| object.size_bytes).sum();
+        report.removed = going.into_iter().map(|object| object.path).collect();
         Ok(report)
     }
 
@@ -150,41 +150,43 @@ fn readable<'m>(manifests: &'m [Manifest], dropped: &Dropped, at: DateTime<Utc>)
     manifests.iter().filter(|manifest| stays(manifest.release)).collect()
 }
 
-/// Paths of all data files that the releases name, or the sheets that follow them.
-async fn named_files(warehouse: &Warehouse, releases: &[&Manifest]) -> Result<HashSet<String>> {
-    let mut named = HashSet::new();
-    for (path, versions) in versions(releases.iter().copied()) {
-        let log = log(warehouse, &path)?;
-        for version in versions {
-            let table = log.read(version).await?;
-            named.extend(table.files.iter().map(|file| format!("{path}/{}", file.path)));
-        }
-    }
-    // What follows a release is named beside its manifest.
-    let path = metric_values::table().path();
-    let numbers = releases.iter().map(|manifest| manifest.release).collect();
-    for version in warehouse.metric_values().following(&numbers).await?.into_keys() {
-        let table = log(warehouse, &path)?.read(version).await?;
-        named.extend(table.files.iter().map(|file| format!("{path}/{}", file.path)));
-    }
-    Ok(named)
+/// Those of them that are young, and the newest: what they need of a log stays as it is.
+fn recent<'m>(readable: &[&'m Manifest], at: DateTime<Utc>) -> Vec<&'m Manifest> {
+    let newest = readable.iter().map(|manifest| manifest.release).max();
+    let is_recent =
+        |manifest: &Manifest| retention::is_young(manifest, at - READERS_TIME) || Some(manifest.release) == newest;
+    readable.iter().copied().filter(|manifest| is_recent(manifest)).collect()
 }
 
-/// The versions of each table that releases name.
-pub(super) fn versions<'m>(releases: impl Iterator<Item = &'m Manifest>) -> BTreeMap<String, BTreeSet<u64>> {
-    let mut versions: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
-    for manifest in releases {
-        for (path, version) in &manifest.tables {
-            versions.entry(path.clone()).or_default().insert(*version);
-        }
+/// The data files that lie in tables and are not among those named.
+async fn unnamed_files(warehouse: &Warehouse, named: &HashSet<String>) -> Result<Vec<Stored>> {
+    let mut unnamed = Vec::new();
+    for folder in ["tables", "history", "system"] {
+        let listed = warehouse.store().list(folder).await?.into_iter();
+        unnamed.extend(listed.filter(|object| is_data_file(&object.path) && !named.contains(&object.path)));
     }
-    versions
+    Ok(unnamed)
 }
 
-pub(super) fn log(warehouse: &Warehouse, path: &str) -> Result<TableLog> {
-    let name = TableName::parse(path)
-        .ok_or_else(|| Error::new(ErrorKind::Corrupt, format!("a release names {path}, which is no table")))?;
-    TableLog::new(warehouse.store(), name)
+/// The entries of logs that nobody needs who reads one of the versions. Where they are to go, the versions of
+/// releases that are not recent get a checkpoint first, with which they do without the entries before.
+async fn expired_entries(
+    warehouse: &Warehouse,
+    versions: &Versions,
+    recent: &[&Manifest],
+    removal: Removal,
+) -> Result<Vec<Stored>> {
+    let recent = readable_versions(warehouse, recent).await?;
+    let mut expired = Vec::new();
+    for (path, kept) in versions {
+        let Some(recent) = recent.get(path).and_then(BTreeSet::first) else { continue };
+        let log = log(warehouse, path)?;
+        expired.extend(match removal {
+            Removal::Preview => log.expired(warehouse.store(), kept, *recent).await?,
+            Removal::Done => log.set_apart(warehouse.store(), kept, *recent).await?,
+        });
+    }
+    Ok(expired)
 }
 
 /// No version of a record may go with a release: the newest history must hold at least as many.
@@ -199,8 +201,9 @@ async fn history_is_whole(warehouse: &Warehouse, manifests: &[Manifest], dropped
             Some(version) => log.read(*version).await?.rows(),
             None => 0,
         };
+        let mut log = log.replay();
         for version in versions {
-            let then = log.read(version).await?.rows();
+            let then = log.files(version).await?.values().map(|file| file.rows).sum::<u64>();
             if then > now {
                 let message = format!(
                     "{path} holds {now} versions of records now and held {then} in a release that is past its time; \
@@ -211,9 +214,4 @@ async fn history_is_whole(warehouse: &Warehouse, manifests: &[Manifest], dropped
         }
     }
     Ok(())
-}
-
-/// `tables/policy/<file>.parquet`, and nothing inside a log.
-pub(super) fn is_data_file(path: &str) -> bool {
-    path.ends_with(".parquet") && path.split('/').count() >= 3 && !path.contains("/_delta_log/")
 }

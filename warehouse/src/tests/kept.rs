@@ -11,11 +11,15 @@ use crate::ErrorKind;
 use crate::maintenance::{CheckReport, Compaction, Depth, Removal};
 use crate::publication::{MonthValues, system_rows};
 use crate::session::Limits;
+use crate::table::{TableLog, TableName};
 use crate::warehouse::Warehouse;
 
 on_every_store!(
     vacuum_leaves_every_kept_release_as_it_was_and_the_others_say_that_they_are_gone,
     no_version_of_a_record_and_no_landed_file_goes_with_its_release,
+    a_log_keeps_what_kept_releases_need_and_nothing_else,
+    versions_read_one_from_the_other_are_what_they_are_by_themselves,
+    other_tools_are_not_sent_to_a_checkpoint_whose_successors_are_gone,
     a_release_that_is_pinned_after_it_was_dropped_is_refused,
     what_a_crash_left_is_removed_and_other_tools_see_the_release_again,
     compaction_changes_the_number_of_files_and_nothing_that_is_read,
@@ -98,6 +102,84 @@ async fn no_version_of_a_record_and_no_landed_file_goes_with_its_release(place: 
     assert_eq!(codes(&fresh).await, Vec::<&str>::new());
 }
 
+/// The names below the log of insurers.
+async fn logged(place: &Place) -> Vec<String> {
+    let names = place.names().await;
+    names.iter().filter_map(|name| name.strip_prefix("tables/insurer/_delta_log/")).map(str::to_owned).collect()
+}
+
+/// Commits and checkpoints by their version, in the order of names.
+fn entries(commits: &[u64], checkpoints: &[u64]) -> Vec<String> {
+    let commits = commits.iter().map(|version| format!("{version:020}.json"));
+    let checkpoints = checkpoints.iter().map(|version| format!("{version:020}.checkpoint.parquet"));
+    let mut entries: Vec<String> = commits.chain(checkpoints).collect();
+    entries.sort();
+    entries
+}
+
+async fn a_log_keeps_what_kept_releases_need_and_nothing_else(place: Place) {
+    let ledger = two_months(&place).await;
+    let third = insurers(&place.warehouse().release(3).await.unwrap().unwrap()).await.unwrap();
+    // The log has a checkpoint at version 20. On the 15th of May release 18 is still kept for its age.
+    ledger.writer.vacuum(at("2025-05-15T00:00:00Z"), Removal::Done).await.unwrap();
+    let whole = [entries(&(0..=23).collect::<Vec<_>>(), &[20]), vec!["_last_checkpoint".to_owned()]].concat();
+    assert_eq!(logged(&place).await, whole);
+
+    // Years later releases 3 and 23 are left, the last ones of their months.
+    let now = at("2035-05-15T00:00:00Z");
+    let preview = ledger.writer.vacuum(now, Removal::Preview).await.unwrap();
+    assert_eq!(logged(&place).await, whole);
+    let done = ledger.writer.vacuum(now, Removal::Done).await.unwrap();
+    assert_eq!((&done.removed, done.bytes), (&preview.removed, preview.bytes));
+    let left = entries(&[3, 20, 21, 22, 23], &[3, 20]);
+    assert_eq!(logged(&place).await, [left, vec!["_last_checkpoint".to_owned()]].concat());
+    let hint = place.read("tables/insurer/_delta_log/_last_checkpoint").await.unwrap();
+    let hint: serde_json::Value = serde_json::from_slice(&hint).unwrap();
+    assert_eq!(hint["version"], 20);
+    let fresh = place.warehouse();
+    assert_eq!(insurers(&fresh.release(3).await.unwrap().unwrap()).await.unwrap(), third);
+    assert_eq!(insurers(&fresh.latest().await.unwrap().unwrap()).await.unwrap().len(), 24);
+    assert_eq!(codes(&fresh).await, Vec::<&str>::new());
+
+    // It goes on from there, and what is there already is not made again.
+    assert_eq!(ledger.deliver("2035-05-16", &[("NEXT", "下一个")]).await.unwrap(), 24);
+    ledger.writer.vacuum(at("2035-07-01T00:00:00Z"), Removal::Done).await.unwrap();
+    let left = entries(&[3, 20, 21, 22, 23, 24], &[3, 20]);
+    assert_eq!(logged(&place).await, [left, vec!["_last_checkpoint".to_owned()]].concat());
+    assert_eq!(codes(&place.warehouse()).await, Vec::<&str>::new());
+}
+
+async fn versions_read_one_from_the_other_are_what_they_are_by_themselves(place: Place) {
+    let ledger = two_months(&place).await;
+    let log = |path: &str| TableLog::new(ledger.warehouse.store(), TableName::parse(path).unwrap()).unwrap();
+    let versions: [&[u64]; 4] = [&[1, 2, 3, 4, 5, 19, 20, 21, 23], &[3, 17, 23], &[20, 20, 7, 8], &[23, 1, 22]];
+    let after_vacuum: [&[u64]; 2] = [&[3, 20, 21, 23], &[3, 23]];
+    for versions in [&versions[..], &after_vacuum[..]] {
+        for path in ["tables/insurer", "system/batch"] {
+            let alone = log(path);
+            for versions in versions {
+                let mut replay = log(path).replay();
+                for version in *versions {
+                    let files: Vec<_> = replay.files(*version).await.unwrap().values().cloned().collect();
+                    assert_eq!(files, *alone.read(*version).await.unwrap().files, "{path} {version} of {versions:?}");
+                }
+                assert!(replay.files(99).await.is_err());
+            }
+        }
+        ledger.writer.vacuum(at("2035-05-15T00:00:00Z"), Removal::Done).await.unwrap();
+    }
+}
+
+async fn other_tools_are_not_sent_to_a_checkpoint_whose_successors_are_gone(place: Place) {
+    let ledger = two_months(&place).await;
+    ledger.writer.vacuum(at("2035-05-15T00:00:00Z"), Removal::Done).await.unwrap();
+    // As of a crash between the checkpoint of version 3 and setting the hint right.
+    place.write("tables/insurer/_delta_log/_last_checkpoint", r#"{"version":3,"size":5}"#).await;
+    ledger.writer.vacuum(at("2035-05-15T00:00:00Z"), Removal::Done).await.unwrap();
+    assert_eq!(logged(&place).await, entries(&[3, 20, 21, 22, 23], &[3, 20]));
+    assert_eq!(insurers(&place.warehouse().latest().await.unwrap().unwrap()).await.unwrap().len(), 24);
+}
+
 async fn a_release_that_is_pinned_after_it_was_dropped_is_refused(place: Place) {
     let ledger = two_months(&place).await;
     ledger.writer.vacuum(at("2025-05-15T00:00:00Z"), Removal::Done).await.unwrap();
@@ -131,8 +213,7 @@ async fn what_a_crash_left_is_removed_and_other_tools_see_the_release_again(plac
     assert!(done.settled.contains(&"tables/insurer".to_owned()), "{done:?}");
     assert!(!place.path().join(half).exists());
     // What is at the head of the log, which is what other tools read, is all there.
-    let name = crate::table::TableName::parse("tables/insurer").unwrap();
-    let log = crate::table::TableLog::new(warehouse.store(), name).unwrap();
+    let log = TableLog::new(warehouse.store(), TableName::parse("tables/insurer").unwrap()).unwrap();
     let head = log.read(log.newest(0).await.unwrap()).await.unwrap();
     assert_eq!(head.rows(), 23 - 1 + 1);
     let left = place.names().await;

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::super::vacuum::{is_data_file, log, versions};
+use super::super::needed::{is_data_file, named_files, versions};
+use super::gone;
 use crate::error::Result;
 use crate::release::{Manifest, Release};
 use crate::store::Stored;
@@ -23,8 +24,8 @@ pub(super) async fn contents(warehouse: &Warehouse, newest: Option<&Release>) ->
     let dropped = warehouse.dropped().await?;
     let mut manifests = warehouse.manifests().await?;
     manifests.retain(|manifest| manifest.release <= newest.number());
-    let kept = manifests.iter().filter(|manifest| !dropped.contains(manifest.release));
-    let named = named(warehouse, kept).await?;
+    let kept: Vec<&Manifest> = manifests.iter().filter(|manifest| !dropped.contains(manifest.release)).collect();
+    let named = named(warehouse, &kept).await?;
     for folder in ["tables", "history", "system"] {
         for object in store.list(folder).await? {
             let wanted = match is_data_file(&object.path) {
@@ -46,15 +47,19 @@ pub(super) async fn contents(warehouse: &Warehouse, newest: Option<&Release>) ->
     Ok(contents)
 }
 
-async fn named(warehouse: &Warehouse, kept: impl Iterator<Item = &Manifest>) -> Result<HashSet<String>> {
-    let mut named = HashSet::new();
-    for (path, versions) in versions(kept) {
-        let log = log(warehouse, &path)?;
-        for version in versions {
-            named.extend(log.read(version).await?.files.iter().map(|file| format!("{path}/{}", file.path)));
+/// The data files that the kept releases name.
+async fn named(warehouse: &Warehouse, kept: &[&Manifest]) -> Result<HashSet<String>> {
+    match named_files(warehouse, &versions(kept.iter().copied())).await {
+        Ok(named) => Ok(named),
+        // A vacuum beside us may have dropped a release meanwhile, and with it what a log said of it.
+        Err(error) => {
+            let dropped = warehouse.dropped().await?;
+            match kept.iter().find(|manifest| dropped.contains(manifest.release)) {
+                Some(manifest) => Err(gone(&format!("release {}", manifest.release))),
+                None => Err(error),
+            }
         }
     }
-    Ok(named)
 }
 
 /// Log entries and checkpoints up to the version that the release names: what a crash left beyond it, and

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::super::needed::{is_data_file, log, versions};
 use super::super::trouble::Trouble;
-use super::super::vacuum::{is_data_file, log, versions};
 use super::{CheckReport, Depth, unreadable};
 use crate::error::Result;
 use crate::metric_values;
@@ -18,7 +18,8 @@ pub(super) async fn check(warehouse: &Warehouse, depth: Depth, report: &mut Chec
     report.dropped = dropped.numbers().count() as u64;
     let kept: Vec<&Manifest> = manifests.iter().filter(|manifest| !dropped.contains(manifest.release)).collect();
     report.kept = kept.len() as u64;
-    let named = named(warehouse, &kept, report).await?;
+    let mut found = Vec::new();
+    let named = named(warehouse, &kept, &mut found).await?;
     // Listed after the names were read: what a writer adds meanwhile is named by nothing we know.
     let mut there: HashMap<String, u64> = HashMap::new();
     for folder in ["tables", "history", "system"] {
@@ -26,7 +27,6 @@ pub(super) async fn check(warehouse: &Warehouse, depth: Depth, report: &mut Chec
         there.extend(listed.into_iter().filter(|o| is_data_file(&o.path)).map(|o| (o.path, o.size_bytes)));
     }
     report.unnamed = there.keys().filter(|path| !named.contains_key(*path)).count() as u64;
-    let mut found = Vec::new();
     for (path, file) in &named {
         report.files += 1;
         report.bytes += file.file.size;
@@ -34,7 +34,7 @@ pub(super) async fn check(warehouse: &Warehouse, depth: Depth, report: &mut Chec
             found.push((file.releases.clone(), trouble));
         }
     }
-    // A vacuum beside us may have dropped a release meanwhile, whose files it is right to miss.
+    // A vacuum beside us may have dropped a release meanwhile, whose files and log it is right to miss.
     let dropped = warehouse.dropped().await?;
     let stands = |releases: &BTreeSet<u64>| releases.iter().any(|release| !dropped.contains(*release));
     report.findings.extend(found.into_iter().filter(|(releases, _)| stands(releases)).map(|(_, trouble)| trouble));
@@ -65,11 +65,11 @@ struct NamedFile {
     releases: BTreeSet<u64>,
 }
 
-/// The files that releases name, by path.
+/// The files that releases name, by path. Where a log cannot be read, that is found of the releases that need it.
 async fn named(
     warehouse: &Warehouse,
     releases: &[&Manifest],
-    report: &mut CheckReport,
+    found: &mut Vec<(BTreeSet<u64>, Trouble)>,
 ) -> Result<BTreeMap<String, NamedFile>> {
     let mut named: BTreeMap<String, NamedFile> = BTreeMap::new();
     let mut by_table: BTreeMap<String, BTreeMap<u64, BTreeSet<u64>>> = BTreeMap::new();
@@ -85,19 +85,23 @@ async fn named(
         by_table.entry(metric_values::table().path()).or_default().entry(version).or_default().extend(of);
     }
     for (path, versions) in by_table {
+        let mut log = match log(warehouse, &path) {
+            Ok(log) => log.replay(),
+            Err(error) => {
+                let of = versions.into_values().flatten().collect();
+                found.push((of, unreadable(&path, &error)));
+                continue;
+            }
+        };
         for (version, of) in versions {
-            let read = match log(warehouse, &path) {
-                Ok(log) => log.read(version).await,
-                Err(error) => Err(error),
-            };
-            let table = match read {
-                Ok(table) => table,
+            let files = match log.files(version).await {
+                Ok(files) => files,
                 Err(error) => {
-                    report.findings.push(unreadable(&format!("{path} version {version}"), &error));
+                    found.push((of, unreadable(&format!("{path} version {version}"), &error)));
                     continue;
                 }
             };
-            for file in table.files.iter() {
+            for file in files.values() {
                 named
                     .entry(format!("{path}/{}", file.path))
                     .or_insert_with(|| NamedFile { file: file.clone(), releases: BTreeSet::new() })

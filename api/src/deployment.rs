@@ -95,9 +95,9 @@ impl Deployment {
         &self.tokens
     }
 
-    /// What one reading of tables may use.
+    /// What all readings of tables may use together.
     pub fn limits(&self) -> Limits {
-        reading(&self.settings).limits
+        self.warehouse.limits().clone()
     }
 
     /// What one statement may use.
@@ -193,10 +193,7 @@ fn definitions(catalogue: &Catalogue, settings: &Settings) -> [u8; 32] {
 
 /// How releases are read, metrics included.
 fn reading(settings: &Settings) -> Reading {
-    Reading {
-        limits: Limits { memory_bytes: settings.query.memory.size(), ..Limits::default() },
-        province: settings.deployment.province.clone(),
-    }
+    Reading { limits: Limits::of_memory(settings.query.memory.size()), province: settings.deployment.province.clone() }
 }
 
 /// The built-in metrics and those of the deployment.

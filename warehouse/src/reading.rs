@@ -1,11 +1,11 @@
-//! How a deployment reads its releases: what one session may use, and which province is its own.
+//! How a deployment reads its releases: what its sessions may use together, and which province is its own.
 
 use crate::session::Limits;
 
 /// How releases are read.
 #[derive(Debug, Clone)]
 pub struct Reading {
-    /// What one session may use.
+    /// What its sessions may use together.
     pub limits: Limits,
     /// Code of the province, six digits: figures without a place are judged by its rules.
     pub province: String,

@@ -5,13 +5,14 @@ mod memory;
 use std::sync::{Arc, OnceLock};
 
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::functions;
 use crate::store::Store;
-use memory::QuestionMemory;
+pub use memory::QuestionMemory;
 
 /// Name of the catalog.
 pub const CATALOG: &str = "anze";
@@ -20,12 +21,11 @@ pub const DEFAULT_SCHEMA: &str = "public";
 /// Address of the warehouse's store inside a session.
 pub(crate) const STORE_URL: &str = "anze://data";
 
-/// What a session may use.
+/// What sessions may use. Those of one value and its clones share the memory.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Memory for sorts, joins and aggregates, bytes: refused is what is beyond it by the engine's count and by
-    /// what the process takes.
-    pub memory_bytes: usize,
+    /// Memory for sorts, joins and aggregates.
+    pub memory: Arc<QuestionMemory>,
     /// Number of parallel partitions.
     pub target_partitions: usize,
 }
@@ -33,7 +33,14 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Self { memory_bytes: 2 << 30, target_partitions: cores }
+        Self { memory: Arc::new(QuestionMemory::new(2 << 30)), target_partitions: cores }
+    }
+}
+
+impl Limits {
+    /// Memory of its own, in bytes, and a partition a core.
+    pub fn of_memory(bytes: usize) -> Self {
+        Self { memory: Arc::new(QuestionMemory::new(bytes)), ..Self::default() }
     }
 }
 
@@ -57,8 +64,8 @@ pub fn planner() -> Result<&'static SessionContext> {
 /// # Errors
 /// Internal.
 pub fn build(limits: &Limits, store: Option<&Store>) -> Result<SessionContext> {
-    let memory = QuestionMemory::new(limits.memory_bytes);
-    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(memory)).build_arc()?;
+    let memory: Arc<dyn MemoryPool> = Arc::<QuestionMemory>::clone(&limits.memory);
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(memory).build_arc()?;
     if let Some(store) = store {
         let url = url::Url::parse(STORE_URL)
             .map_err(|error| Error::caused(ErrorKind::Internal, "the store's address does not parse", error))?;
@@ -85,13 +92,25 @@ pub fn build(limits: &Limits, store: Option<&Store>) -> Result<SessionContext> {
 mod tests {
     use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
     use datafusion::arrow::datatypes::Int64Type;
+    use datafusion::execution::memory_pool::MemoryConsumer;
 
     use super::*;
+
+    #[test]
+    fn questions_of_all_sessions_share_one_memory() {
+        let limits = Limits::of_memory(1 << 20);
+        let [one, other] = [(); 2].map(|()| build(&limits, None).unwrap().runtime_env());
+        let step = MemoryConsumer::new("sort").register(&one.memory_pool);
+        step.try_grow(1000).unwrap();
+        assert_eq!(other.memory_pool.reserved(), 1000);
+        drop(step);
+        assert_eq!(other.memory_pool.reserved(), 0);
+    }
 
     #[tokio::test]
     async fn a_question_of_many_steps_is_answered_while_memory_is_left() {
         const KEYS: usize = 50_000;
-        let limits = Limits { memory_bytes: 16 << 20, target_partitions: 2 };
+        let limits = Limits { target_partitions: 2, ..Limits::of_memory(16 << 20) };
         let session = build(&limits, None).unwrap();
         let keys: ArrayRef = Arc::new((0..KEYS).map(|key| Some(format!("key-{key:012}"))).collect::<StringArray>());
         let values: ArrayRef = Arc::new(Int64Array::from_iter_values(0..KEYS as i64));

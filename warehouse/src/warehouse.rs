@@ -58,6 +58,11 @@ impl Warehouse {
         &self.store
     }
 
+    /// What those who read it may use together.
+    pub fn limits(&self) -> &Limits {
+        &self.reading.limits
+    }
+
     /// How its releases are read.
     pub(crate) fn reading(&self) -> &Arc<Reading> {
         &self.reading

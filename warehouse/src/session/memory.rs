@@ -8,13 +8,14 @@ use datafusion::common::resources_datafusion_err;
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{MemoryLimit, MemoryPool, MemoryReservation};
 
-/// Gives memory to the steps of questions as long as there is some.
+/// Gives memory to the steps of questions as long as there is some: refused is what is beyond the limit by the
+/// engine's count and by what the process takes.
 ///
 /// The engine counts a buffer once for every batch that points into it, so that sorting what a grouping made
 /// can count a hundred times what it takes. A step is refused only where both the count and the memory of the
 /// whole process are over the limit; one that can spill does so then.
 #[derive(Debug)]
-pub(super) struct QuestionMemory {
+pub struct QuestionMemory {
     most: usize,
     counted: AtomicUsize,
     /// Bytes that the process takes, where the system tells.
@@ -23,7 +24,7 @@ pub(super) struct QuestionMemory {
 
 impl QuestionMemory {
     /// At most `most` bytes.
-    pub(super) fn new(most: usize) -> Self {
+    pub fn new(most: usize) -> Self {
         Self { most, counted: AtomicUsize::new(0), taken: taken_by_process }
     }
 

@@ -34,13 +34,21 @@ pub(super) async fn readable_versions(warehouse: &Warehouse, releases: &[&Manife
     Ok(named)
 }
 
-/// Paths of all data files of some versions.
-pub(super) async fn named_files(warehouse: &Warehouse, versions: &Versions) -> Result<HashSet<String>> {
+/// Paths of all data files of some versions. Those that are not `needed` may be gone.
+pub(super) async fn named_files(
+    warehouse: &Warehouse,
+    versions: &Versions,
+    needed: &Versions,
+) -> Result<HashSet<String>> {
     let mut named = HashSet::new();
     for (path, versions) in versions {
         let mut log = log(warehouse, path)?.replay();
         for version in versions {
-            named.extend(log.files(*version).await?.keys().map(|file| format!("{path}/{file}")));
+            match log.files(*version).await {
+                Ok(files) => named.extend(files.keys().map(|file| format!("{path}/{file}"))),
+                Err(error) if needed.get(path).is_some_and(|needed| needed.contains(version)) => return Err(error),
+                Err(_) => {}
+            }
         }
     }
     Ok(named)

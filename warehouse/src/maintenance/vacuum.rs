@@ -87,7 +87,10 @@ impl Writer {
         let readable = readable(&manifests, &dropped, at);
         let versions = readable_versions(warehouse, &readable).await?;
         let mut going = expired_entries(warehouse, &versions, &recent(&readable, at), removal).await?;
-        going.extend(unnamed_files(warehouse, &named_files(warehouse, &versions).await?).await?);
+        // What lingers for its readers is gone already where a clock was set back since the last vacuum.
+        let needed: Vec<&Manifest> = readable.iter().copied().filter(|m| !dropped.contains(m.release)).collect();
+        let needed = readable_versions(warehouse, &needed).await?;
+        going.extend(unnamed_files(warehouse, &named_files(warehouse, &versions, &needed).await?).await?);
         let numbers = readable.iter().map(|manifest| manifest.release).collect();
         going.extend(warehouse.metric_values().outdated(&numbers).await?);
         let leftovers = warehouse.store().leftovers(at - LEFTOVER_AGE).await?;

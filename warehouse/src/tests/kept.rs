@@ -18,6 +18,7 @@ on_every_store!(
     vacuum_leaves_every_kept_release_as_it_was_and_the_others_say_that_they_are_gone,
     no_version_of_a_record_and_no_landed_file_goes_with_its_release,
     a_log_keeps_what_kept_releases_need_and_nothing_else,
+    a_clock_that_was_set_back_does_not_make_vacuum_look_for_what_it_took,
     versions_read_one_from_the_other_are_what_they_are_by_themselves,
     other_tools_are_not_sent_to_a_checkpoint_whose_successors_are_gone,
     a_release_that_is_pinned_after_it_was_dropped_is_refused,
@@ -146,6 +147,17 @@ async fn a_log_keeps_what_kept_releases_need_and_nothing_else(place: Place) {
     ledger.writer.vacuum(at("2035-07-01T00:00:00Z"), Removal::Done).await.unwrap();
     let left = entries(&[3, 20, 21, 22, 23, 24], &[3, 20]);
     assert_eq!(logged(&place).await, [left, vec!["_last_checkpoint".to_owned()]].concat());
+    assert_eq!(codes(&place.warehouse()).await, Vec::<&str>::new());
+}
+
+async fn a_clock_that_was_set_back_does_not_make_vacuum_look_for_what_it_took(place: Place) {
+    let ledger = two_months(&place).await;
+    // Release 19, of the 16th of April, was kept until the 16th of May at 02:00, and its readers have an hour. It is
+    // the last one before the checkpoint of version 20.
+    let late = ledger.writer.vacuum(at("2025-05-16T03:00:10Z"), Removal::Done).await.unwrap();
+    assert!(late.removed.contains(&format!("tables/insurer/_delta_log/{:020}.json", 19)), "{late:?}");
+    let early = ledger.writer.vacuum(at("2025-05-16T02:59:50Z"), Removal::Done).await.unwrap();
+    assert_eq!((early.removed.len(), early.kept), (0, late.kept));
     assert_eq!(codes(&place.warehouse()).await, Vec::<&str>::new());
 }
 

@@ -49,7 +49,8 @@ pub(super) async fn contents(warehouse: &Warehouse, newest: Option<&Release>) ->
 
 /// The data files that the kept releases name.
 async fn named(warehouse: &Warehouse, kept: &[&Manifest]) -> Result<HashSet<String>> {
-    match named_files(warehouse, &versions(kept.iter().copied())).await {
+    let needed = versions(kept.iter().copied());
+    match named_files(warehouse, &needed, &needed).await {
         Ok(named) => Ok(named),
         // A vacuum beside us may have dropped a release meanwhile, and with it what a log said of it.
         Err(error) => {

@@ -1,22 +1,25 @@
 #!/usr/bin/env python3
 """Years of small daily batches: do file counts, logs, start-up and questions stay flat?
 
-    pip install deltalake
-    python tests/bench/years.py [--anze PATH] [--years N] [--a-year N]
+    apt-get install libfaketime; pip install deltalake
+    python tests/bench/years.py [--anze PATH] [--years N] [--a-year N] [--upkeep DAYS]
 
 One server takes a push a day for each of two feeds, units and their services: a few new rows, and a few
-sent again with other values, as old as the warehouse allows. At the end of every year the server is
-started again, and a line is printed:
+sent again with other values, as old as the warehouse allows. The pushes of a day come one after the other, so
+that every one of them makes a release: ten years are 7,300. The server's wall clock is one that goes a day
+after both (libfaketime), so that releases grow old and go; its upkeep is ordered every few days, where a
+server left alone for so long does it every day. At the end of every year the server is started again, and a
+line is printed:
 
-    year, pushes, releases; files of the two tables, of their history and of the books; entries and bytes of
-    their logs; what the data weigh; start to ready; a statement over the current rows; a metric; the median
-    and the slowest push of the year, in milliseconds.
-
-The pushes of a day come one after the other, so that every one of them makes a release: ten years are 7,300.
+    year, pushes, releases that are kept; files of the two tables, of their history and of the books; entries
+    and bytes of their logs; what the data weigh, landed files and manifests included; start to ready; a
+    statement over the current rows; a metric; the same statement in the first month's release; the median and
+    the slowest push of the year, and the slowest upkeep, in milliseconds.
 """
 
 import argparse
 import json
+import os
 import pathlib
 import random
 import statistics
@@ -35,11 +38,34 @@ FEEDS = {"units": "unit", "services": "service"}
 NEW, AGAIN = 12, 4
 FIRST = 1_640_995_200  # 1 January 2022
 DAY = 86_400
+STATEMENT = "select size, count(*) as n, sum(employees) as e from unit group by size order by size"
+# When the units of a day come, and when its services do.
+HOURS = {"units": 8 * 3600, "services": 9 * 3600}
 
 
-def deployment(anze, folder):
+class FakedClock:
+    """The wall clock of programs that run in its environment: it stands where it is set."""
+
+    def __init__(self, folder):
+        libraries = sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+        if not libraries:
+            raise SystemExit("libfaketime is not there: apt-get install libfaketime")
+        # Its time is when this file was changed.
+        self.file = folder / "clock"
+        self.file.touch()
+        self.environment = {
+            **os.environ, "LD_PRELOAD": str(libraries[0]), "FAKETIME": "%", "FAKETIME_FOLLOW_FILE": str(self.file),
+            "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1", "TZ": "UTC",
+        }
+        self.set(FIRST)
+
+    def set(self, seconds):
+        os.utime(self.file, (seconds, seconds))
+
+
+def deployment(anze, folder, clock):
     (folder / "feeds").mkdir(parents=True)
-    settings = '[server]\nloopback_role = "admin"\n\n[metric_value]\nfollow = false\n'
+    settings = '[server]\nloopback_role = "admin"\n\n[metric_value]\nfollow = false\n\n[maintenance]\nautomatic = false\n'
     (folder / "anze.toml").write_text(settings, encoding="utf-8")
     for feed, dataset in FEEDS.items():
         (folder / "feeds" / f"{feed}.toml").write_text(
@@ -48,7 +74,7 @@ def deployment(anze, folder):
         )
     made = subprocess.run(
         [str(anze), "-C", str(folder), "token", "create", "--role", "admin", "--format", "json"],
-        check=True, capture_output=True,
+        check=True, capture_output=True, env=clock.environment,
     )
     return json.loads(made.stdout)["token"]
 
@@ -57,21 +83,21 @@ def stamp(seconds):
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
 
 
-def body(feed, day, chance, step):
+def body(feed, day, chance):
     """The push of a day: new keys follow those of the days before, others are drawn from all of them."""
     first = day * NEW
     keys = list(range(first, first + NEW)) + [chance.randrange(first) for _ in range(AGAIN if day else 0)]
-    clock = stamp(FIRST + day * step)
+    now = stamp(FIRST + day * DAY)
     if feed == "units":
         lines = ["unit_id,id_kind,name,region_code,sector,size,employees,status,source_updated_at"]
         lines += [
-            f"U{key:08d},project,单位{key},33010{2 + key % 2 * 4},mine,{'LMS'[key % 3]},{chance.randrange(300)},open,{clock}"
+            f"U{key:08d},project,单位{key},33010{2 + key % 2 * 4},mine,{'LMS'[key % 3]},{chance.randrange(300)},open,{now}"
             for key in dict.fromkeys(keys)
         ]
     else:
         lines = ["service_no,policy_no,unit_id,insurer_code,sector,region_code,service_type,provider_kind,finished_at,source_updated_at"]
         lines += [
-            f"S{key:08d},P{key},U{key:08d},PICC,mine,330102,T4,own,{stamp(FIRST + key // NEW * step)},{clock}"
+            f"S{key:08d},P{key},U{key:08d},PICC,mine,330102,T4,own,{stamp(FIRST + key // NEW * DAY)},{now}"
             for key in dict.fromkeys(keys)
         ]
     return "\n".join(lines) + "\n"
@@ -98,6 +124,12 @@ def push(address, token, feed, key, text):
     return (time.perf_counter() - begun) * 1000
 
 
+def upkeep(address):
+    """What a server does by itself once a day, and how long it took in all."""
+    orders = [{"kind": "compact", "worthwhile": True}, {"kind": "vacuum"}]
+    return sum(asked(address, "/api/v1/maintenance", order)[1] for order in orders) * 1000
+
+
 def state(folder):
     from deltalake import DeltaTable
 
@@ -118,44 +150,55 @@ def main():
     parser.add_argument("--anze", default=str(ROOT / "target" / "debug" / "anze"), help="the binary (target/debug/anze)")
     parser.add_argument("--years", type=int, default=10)
     parser.add_argument("--a-year", type=int, default=365, help="days of a year (365)")
+    parser.add_argument("--upkeep", type=int, default=30, metavar="DAYS", help="days between two of them (30)")
     parser.add_argument("--temp")
     args = parser.parse_args()
     anze = pathlib.Path(args.anze).resolve()
     chance = random.Random(1)
-    # Nothing may happen after today: where the days do not fit, they are shorter.
-    step = min(DAY, (time.time() - FIRST) // (args.years * args.a_year + 1))
-    with tempfile.TemporaryDirectory(prefix="anze-years-", dir=args.temp) as temp:
-        folder = pathlib.Path(temp) / "deployment"
-        token = deployment(anze, folder)
-        for reference in ("insurer",):
-            (folder / "feeds" / f"{reference}.toml").write_text(
-                f"dataset = \"{reference}\"\nreporter = \"NFRA\"\n\n[source]\nkind = \"push\"\n\n[format]\nkind = \"csv\"\n",
-                encoding="utf-8",
-            )
-        print("year pushes releases | files: tables history books | log: entries MiB | data MiB | ready s  sql ms  metric ms | push ms: median max")
-        day = 0
+    with tempfile.TemporaryDirectory(prefix="anze-years-", dir=args.temp) as temp, tempfile.TemporaryFile() as log:
+        folder, clock = pathlib.Path(temp) / "deployment", FakedClock(pathlib.Path(temp))
+        token = deployment(anze, folder, clock)
+        (folder / "feeds" / "insurer.toml").write_text(
+            'dataset = "insurer"\nreporter = "NFRA"\n\n[source]\nkind = "push"\n\n[format]\nkind = "csv"\n', encoding="utf-8"
+        )
+        print(
+            "year pushes kept | files: tables history books | log: entries MiB | data MiB"
+            " | ready s  sql ms  metric ms  old release ms | push ms: median max | upkeep ms"
+        )
+        day, month_end = 0, None
         for year in range(args.years + 1):
-            took = []
-            with served(anze, folder, writes=True) as (address, ready, _):
+            took, kept_up = [], []
+            with served(anze, folder, writes=True, env=clock.environment, log=log) as (address, ready, _):
                 if not year:
                     push(address, token, "insurer", "first", "code,name\nPICC,人保财险\n")
                 else:
-                    _, sql = asked(address, "/api/v1/sql", {"sql": "select size, count(*) as n, sum(employees) as e from unit group by size order by size"})
+                    _, sql = asked(address, "/api/v1/sql", {"sql": STATEMENT})
                     _, metric = asked(address, "/api/v1/metrics/service_record_completeness_rate?from=2022-01-01&to=2022-02-01")
+                    # The first month's last release is kept for ever.
+                    told, old = asked(address, "/api/v1/sql", {"sql": STATEMENT, "release": month_end})
+                    if sum(int(row["n"]) for row in told["rows"]) != 31 * NEW:
+                        raise SystemExit(f"release {month_end} is not what it was: {told}")
                     found = state(folder)
-                    releases = len(list((folder / "data" / "releases").glob("*.json")))
+                    kept = sum(release["kept"] for release in asked(address, "/api/v1/releases")[0]["releases"])
                     print(
-                        f"{year:4} {day * 2:6} {releases:8} | {found['tables']:13} {found['history']:7} {found['books']:5}"
-                        f" | {found['log entries']:12} {found['log MiB']:5.1f} | {found['data MiB']:8.0f}"
-                        f" | {ready:7.2f} {sql * 1000:7.0f} {metric * 1000:10.0f} | {median:15.0f} {slowest:5.0f}",
+                        f"{year:4} {day * 2:6} {kept:4} | {found['tables']:13} {found['history']:7} {found['books']:5}"
+                        f" | {found['log entries']:12} {found['log MiB']:3.1f} | {found['data MiB']:8.0f}"
+                        f" | {ready:7.2f} {sql * 1000:7.0f} {metric * 1000:10.0f} {old * 1000:15.0f}"
+                        f" | {median:15.0f} {slowest:3.0f} | {slowest_upkeep:9.0f}",
                         flush=True,
                     )
                 if year < args.years:
                     for _ in range(args.a_year):
                         for feed in FEEDS:
-                            took.append(push(address, token, feed, f"day-{day}", body(feed, day, chance, step)))
+                            clock.set(FIRST + day * DAY + HOURS[feed])
+                            took.append(push(address, token, feed, f"day-{day}", body(feed, day, chance)))
                         day += 1
-                    median, slowest = statistics.median(took), max(took)
+                        if day == 31:
+                            month_end = max(release["release"] for release in asked(address, "/api/v1/releases")[0]["releases"])
+                        if day % args.upkeep == 0:
+                            kept_up.append(upkeep(address))
+                    kept_up.append(upkeep(address))
+                    median, slowest, slowest_upkeep = statistics.median(took), max(took), max(kept_up)
 
 
 if __name__ == "__main__":

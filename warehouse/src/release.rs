@@ -1,6 +1,7 @@
 //! Releases: one consistent version of all tables, and the only thing readers ever see.
 
 mod difference;
+mod distinct;
 mod dropped;
 mod history;
 mod manifest;
@@ -57,7 +58,10 @@ impl Release {
                 _ if name == metric_values::table() => {
                     Arc::new(FollowingTable::new(store, manifest.release, &schema, version))
                 }
-                Some(version) => Arc::new(ParquetTable::new(version, &schema)),
+                Some(version) => {
+                    let distinct = distinct::distinct(contracts, version, &versions);
+                    Arc::new(ParquetTable::new(version, &schema).with_distinct(&distinct))
+                }
                 None => empty(&schema)?,
             };
             tables.push((name, provider));

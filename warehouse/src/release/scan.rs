@@ -1,5 +1,6 @@
 //! A table of a release as an ordinary Parquet scan over the files the release names.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub(crate) struct ParquetTable {
     files: Vec<PartitionedFile>,
     rows: usize,
     bytes: usize,
+    /// The number of values of each column, where it is known.
+    distinct: Vec<Precision<usize>>,
 }
 
 impl ParquetTable {
@@ -42,13 +45,27 @@ impl ParquetTable {
         let total = |part: fn(&crate::table::DataFile) -> u64| {
             usize::try_from(version.files.iter().map(part).sum::<u64>()).unwrap_or(usize::MAX)
         };
-        Self { files: files.collect(), rows: total(|file| file.rows), bytes: total(|file| file.size), schema }
+        let distinct = vec![Precision::Absent; schema.fields().len()];
+        Self { files: files.collect(), rows: total(|file| file.rows), bytes: total(|file| file.size), distinct, schema }
+    }
+
+    /// The table, with how many values some columns have.
+    pub(crate) fn with_distinct(mut self, distinct: &BTreeMap<String, u64>) -> Self {
+        for (field, known) in self.schema.fields().iter().zip(&mut self.distinct) {
+            if let Some(values) = distinct.get(field.name()) {
+                *known = Precision::Inexact(usize::try_from(*values).unwrap_or(usize::MAX));
+            }
+        }
+        self
     }
 
     fn statistics(&self) -> Statistics {
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows = Precision::Exact(self.rows);
         statistics.total_byte_size = Precision::Inexact(self.bytes);
+        for (column, known) in statistics.column_statistics.iter_mut().zip(&self.distinct) {
+            column.distinct_count = *known;
+        }
         statistics
     }
 }
